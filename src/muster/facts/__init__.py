@@ -1,0 +1,1 @@
+"""Facts: one module per fact, with its type, its probe and its parser (pure: answer in, fact out)."""

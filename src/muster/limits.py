@@ -1,0 +1,69 @@
+"""Limits: the warning and critical bounds on a measurement, and the defaults that ship.
+
+An inventory overrides every default here. A report says where a limit came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Breach = Literal["warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The bounds on one measurement, in that measurement's unit.
+
+    ``warning`` and ``critical`` bound from above: a value over the bound is too high. ``warning_below``
+    and ``critical_below`` bound from below. A bound itself is still within the limit.
+
+    ``source`` says where the limit came from: ``default``, or the inventory's ``file:line``.
+    """
+
+    warning: float | None = None
+    critical: float | None = None
+    warning_below: float | None = None
+    critical_below: float | None = None
+    source: str = "default"
+
+    def breach(self, value: float) -> tuple[Breach, str] | None:
+        """Tell which bound ``value`` is beyond, worst first.
+
+        Returns the verdict that it asks for and the bound in words, such as
+        ``("critical", "at most 90")``, or None where the value is within all bounds.
+        A value that is not a number (NaN) is beyond every bound.
+        """
+        if self.critical is not None and not value <= self.critical:
+            return "critical", f"at most {self.critical:g}"
+        if self.critical_below is not None and not value >= self.critical_below:
+            return "critical", f"at least {self.critical_below:g}"
+        if self.warning is not None and not value <= self.warning:
+            return "warning", f"at most {self.warning:g}"
+        if self.warning_below is not None and not value >= self.warning_below:
+            return "warning", f"at least {self.warning_below:g}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurable:
+    """A measurement that the shipped checks record: its unit, its meaning and its default limit."""
+
+    unit: str
+    meaning: str
+    limit: Limit = Limit()
+
+
+#: Every measurement of the shipped checks, by name. The one place for default limits.
+MEASURABLE: Mapping[str, Measurable] = {}
+
+
+def unit_of(name: str) -> str:
+    """The unit of a measurement: the declared one, else what its name ends in, else none."""
+    if known := MEASURABLE.get(name):
+        return known.unit
+    for ending, unit in (("_percent", "%"), ("_bytes", "B"), ("_seconds", "s"), ("_days", "d"), ("_mb", "MB")):
+        if name.endswith(ending):
+            return unit
+    return ""
