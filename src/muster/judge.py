@@ -1,0 +1,196 @@
+"""Judging: a check reads its facts from memory and asserts; what comes of it is a verdict.
+
+A judged check does no I/O, so it needs none of pytest's fixture machinery. Nothing here knows pytest.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from muster.limits import MEASURABLE, Limit, unit_of
+from muster.need import Need
+from muster.observations import Observation, Observations
+from muster.probes import Cause, DoesNotApply, Unobserved
+from muster.targets import NOTHING, Host, Target
+from muster.text import Redactor, amount, printable
+from muster.verdict import Check, Measurement, Name, Verdict
+
+NO_LIMIT = Limit()
+
+
+class Given(Enum):
+    """What a check may take as an argument beside facts."""
+
+    TARGET = "target"
+    MEASURE = "measure"
+
+
+class Measure:
+    """Records measurements and compares each with its limit, when a check calls it.
+
+    ``limits`` are the target's own, by name of the measurement; they replace the defaults.
+    """
+
+    __slots__ = ("_limits", "taken")
+
+    def __init__(self, limits: Mapping[str, Limit] = NOTHING) -> None:
+        self._limits = limits
+        self.taken: list[Measurement] = []
+
+    def __call__(
+        self, name: str, value: float, *, of: str = "", unit: str | None = None, limit: Limit | None = None
+    ) -> None:
+        """Record that ``name`` (of the part ``of``, if any) is ``value``.
+
+        ``unit`` is the measurement's declared unit unless given. ``limit`` stands in for the default
+        limit, where the inventory has none of this name.
+        """
+        found = self._limits.get(name) or limit
+        if found is None:
+            known = MEASURABLE.get(name)
+            found = known.limit if known else NO_LIMIT
+        beyond = found.breach(value)
+        unit = unit_of(name) if unit is None else unit
+        self.taken.append(Measurement(name, value, unit, of, found, beyond[0] if beyond else None))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A check made ready to judge: its function, and where each of its arguments comes from."""
+
+    check: Check
+    function: Callable[..., None]
+    of: type[Target]
+    arguments: tuple[tuple[str, Need[Any] | Given], ...]
+    applies: Callable[[Any], bool] | None = None
+
+    @property
+    def needs(self) -> tuple[Need[Any], ...]:
+        return tuple(source for _, source in self.arguments if isinstance(source, Need))
+
+
+def subject(need: Need[Any], target: Target, host: Host) -> Target:
+    """Whom a need is asked of: the target itself, or its host for a fact about hosts."""
+    return target if isinstance(target, need.of) else host
+
+
+def judge(
+    case: Case, target: Target, host: Host, observations: Observations, redact: Redactor
+) -> Verdict:
+    """Call the check with its facts and say what comes of it.
+
+    A fact that could not be observed makes the verdict unknown, one that does not apply makes it
+    skipped, and the check is not called. An exception other than an assertion is a fault of the check:
+    unknown, with cause ``internal``.
+    """
+    measure = Measure(target.limits)
+    arguments: dict[str, Any] = {}
+    seen: list[Observation] = []
+    for name, source in case.arguments:
+        if source is Given.TARGET:
+            arguments[name] = target
+        elif source is Given.MEASURE:
+            arguments[name] = measure
+        else:
+            observation = observations.get(subject(source, target, host), source)
+            seen.append(observation)
+            if observation.failure is not None:
+                return unjudged(case.check, target, observation.failure, redact, seen)
+            arguments[name] = observation.value
+    failure: AssertionError | None = None
+    try:
+        case.function(**arguments)
+    except AssertionError as wrong:
+        failure = wrong
+    except Exception as fault:
+        broken = Unobserved("internal", f"the check itself broke: {_where(fault)}")
+        return unjudged(case.check, target, broken, redact, seen)
+    return judged(case.check, target, seen, measure, failure, redact)
+
+
+def judged(
+    check: Check,
+    target: Target,
+    seen: list[Observation],
+    measure: Measure,
+    failure: AssertionError | None,
+    redact: Redactor,
+) -> Verdict:
+    """The verdict of a check that ran: its assertion and its limits, the worst of them deciding."""
+    verdict: Name = "ok"
+    complaints: list[str] = []
+    cause: Cause | None = None
+    if failure is not None:
+        verdict = "critical" if check.severity == "critical" else "warning"
+        complaints.append(said(failure))
+        cause = next((found for each in seen if (found := getattr(each.value, "cause", None))), "wrong")
+    for taken in measure.taken:
+        if taken.breach:
+            verdict = "critical" if "critical" in (taken.breach, verdict) else "warning"
+            complaints.append(_complaint(taken))
+            cause = cause or "wrong"
+    return Verdict(
+        check,
+        target.kind,
+        _host_name(target),
+        target.name,
+        target.labels,
+        verdict,
+        printable(redact("; ".join(complaints))) if complaints else "",
+        printable(redact("; ".join(str(each.value) for each in seen))),
+        cause,
+        tuple(measure.taken),
+        min((each.observed_at for each in seen), default=0.0),
+        max((each.seconds for each in seen), default=0.0),
+    )
+
+
+def unjudged(
+    check: Check, target: Target, failure: Unobserved | DoesNotApply, redact: Redactor, seen: list[Observation]
+) -> Verdict:
+    """The verdict of a check whose facts could not be had, or do not apply."""
+    skipped = isinstance(failure, DoesNotApply)
+    verdict: Literal["skipped", "unknown"] = "skipped" if skipped else "unknown"
+    return Verdict(
+        check,
+        target.kind,
+        _host_name(target),
+        target.name,
+        target.labels,
+        verdict,
+        printable(redact(str(failure))),
+        cause=failure.cause if isinstance(failure, Unobserved) else None,
+        observed_at=min((each.observed_at for each in seen), default=0.0),
+        seconds=max((each.seconds for each in seen), default=0.0),
+        host_down=isinstance(failure, Unobserved) and failure.host_down,
+    )
+
+
+def said(failure: AssertionError) -> str:
+    """The message of an assertion, without what pytest's rewriting adds below it."""
+    return str(failure).split("\nassert ", 1)[0].strip() or "the assertion failed without a message"
+
+
+def _host_name(target: Target) -> str:
+    return target.name if isinstance(target, Host) else target.host or ""
+
+
+def _complaint(taken: Measurement) -> str:
+    beyond = taken.limit.breach(taken.value)
+    part = f" of {taken.of}" if taken.of else ""
+    bound = beyond[1] if beyond else ""
+    unit = f" {taken.unit}" if taken.unit else ""
+    if taken.unit == "B" and beyond:
+        words, _, number = bound.rpartition(" ")
+        bound, unit = f"{words} {amount(float(number), 'B')}", ""
+    return f"{taken.name}{part} is {amount(taken.value, taken.unit)}, expected {bound}{unit}"
+
+
+def _where(fault: BaseException) -> str:
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(fault).__name__}: {fault}{place}"

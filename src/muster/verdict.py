@@ -1,0 +1,182 @@
+"""Verdicts: what a check says of a target, and what a run as a whole says to its caller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypedDict
+
+from muster.limits import Breach, Limit
+from muster.probes import Cause
+
+Name = Literal["ok", "warning", "critical", "unknown", "skipped", "waived"]
+Severity = Literal["info", "warning", "critical"]
+
+#: The verdicts, worst first.
+NAMES: tuple[Name, ...] = ("critical", "unknown", "warning", "waived", "skipped", "ok")
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+#: Exit codes of a run. Those of pytest that mean something else are translated (docs/design.md, 3).
+EXIT_OK, EXIT_BAD, EXIT_CONFIGURATION, EXIT_NETWORK, EXIT_BROKEN, EXIT_NOTHING = range(6)
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a check says of itself. ``name`` is the function's name without ``test_``.
+
+    ``title`` is the state that is wanted; ``remediation`` is what brings it about; ``runbook`` is
+    ``page.md#heading`` under ``docs/runbooks``, or empty.
+    """
+
+    name: str
+    title: str
+    severity: Severity
+    remediation: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A named number that a check recorded. ``of`` says of what part (a mount point), or is empty."""
+
+    name: str
+    value: float
+    unit: str
+    of: str
+    limit: Limit
+    breach: Breach | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check said of one target.
+
+    ``message`` says what is wrong, or why nothing is known; ``observed`` what was seen. ``cause`` is None for
+    a good verdict. ``observed_at`` is in seconds since the epoch, ``seconds`` how long the slowest
+    of its facts took. ``host_down`` marks the unknowns of a host that could not be reached.
+    ``kind`` is the kind of target.
+    """
+
+    check: Check
+    kind: str
+    host: str
+    target: str
+    labels: Mapping[str, str]
+    verdict: Name
+    message: str = ""
+    observed: str = ""
+    cause: Cause | None = None
+    measurements: tuple[Measurement, ...] = ()
+    observed_at: float = 0.0
+    seconds: float = 0.0
+    host_down: bool = False
+
+    @property
+    def bad(self) -> bool:
+        return self.verdict in ("critical", "unknown")
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values only, to cross a process border; `from_plain` is the way back."""
+        plain = asdict(self)
+        plain["labels"] = dict(self.labels)
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Verdict:
+        measurements = tuple(
+            Measurement(**{**each, "limit": Limit(**each["limit"])}) for each in plain["measurements"]
+        )
+        return cls(**{**plain, "check": Check(**plain["check"]), "measurements": measurements})
+
+
+class Record(TypedDict):
+    """One line of ``results.jsonl``."""
+
+    run: str
+    check: str
+    host: str
+    target: str
+    labels: Mapping[str, str]
+    verdict: str
+    severity: str
+    title: str
+    message: str
+    cause: str | None
+    measurements: list[dict[str, Any]]
+    observed_at: str | None
+    duration_seconds: float
+
+
+def record(verdict: Verdict, run: str) -> Record:
+    """The line of ``results.jsonl`` for a verdict; ``message`` of a good one is what was observed."""
+    return {
+        "run": run,
+        "check": verdict.check.name,
+        "host": verdict.host,
+        "target": verdict.target,
+        "labels": verdict.labels,
+        "verdict": verdict.verdict,
+        "severity": verdict.check.severity,
+        "title": verdict.check.title,
+        "message": verdict.message or verdict.observed,
+        "cause": verdict.cause,
+        "measurements": [_measured(each) for each in verdict.measurements],
+        "observed_at": timestamp(verdict.observed_at) if verdict.observed_at else None,
+        "duration_seconds": round(verdict.seconds, 6),
+    }
+
+
+def _measured(measurement: Measurement) -> dict[str, Any]:
+    limit = measurement.limit
+    bounds = {
+        name: bound
+        for name in ("warning", "critical", "warning_below", "critical_below")
+        if (bound := getattr(limit, name)) is not None
+    }
+    return {
+        "name": measurement.name,
+        "value": measurement.value,
+        "unit": measurement.unit,
+        "of": measurement.of,
+        "limits": {**bounds, "source": limit.source} if bounds else {},
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Tally:
+    """Counts the verdicts of a run, and from them tells its exit code."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Name] = Counter()
+        self.targets: set[tuple[str, str, str]] = set()
+        self.hosts: set[str] = set()
+        self._causes: Counter[str | None] = Counter()
+        self._gating_warnings = 0
+
+    def add(self, verdict: Verdict) -> None:
+        self.counts[verdict.verdict] += 1
+        self.targets.add((verdict.host, verdict.target, verdict.kind))
+        if verdict.host:
+            self.hosts.add(verdict.host)
+        if verdict.bad:
+            self._causes[verdict.cause] += 1
+        elif verdict.verdict == "warning" and verdict.check.severity != "info":
+            self._gating_warnings += 1
+
+    def exit_code(self, *, fail_on_warning: bool) -> int:
+        """0, 1 or 3. A warning of a check of severity ``info`` never fails a run."""
+        if self._causes:
+            return EXIT_NETWORK if set(self._causes) == {"network"} else EXIT_BAD
+        return EXIT_BAD if fail_on_warning and self._gating_warnings else EXIT_OK
+
+
+def worst(names: Iterable[Name]) -> Name:
+    """The worst of some verdicts; ``ok`` of none."""
+    return min(names, key=NAMES.index, default="ok")
