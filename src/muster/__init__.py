@@ -8,14 +8,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from muster.need import Need as Need
+from muster.need import need as need
+
 if TYPE_CHECKING:
     from muster import fact as fact
     from muster.applies import expects as expects
-    from muster.check import check as check
+    from muster.declaration import check as check
     from muster.judge import Measure as Measure
     from muster.limits import Limit as Limit
-    from muster.need import Need as Need
-    from muster.need import need as need
     from muster.probes import Attempt as Attempt
     from muster.probes import Command as Command
     from muster.probes import DoesNotApply as DoesNotApply
@@ -41,17 +42,15 @@ _HOMES = {
     "HttpRequest": "probes",
     "Limit": "limits",
     "Measure": "judge",
-    "Need": "need",
     "Output": "probes",
     "Probe": "probes",
     "Target": "targets",
     "Unobserved": "probes",
-    "check": "check",
+    "check": "declaration",
     "expects": "applies",
-    "need": "need",
 }
 
-__all__ = [*_HOMES, "fact"]  # noqa: PLE0604
+__all__ = [*_HOMES, "Need", "fact", "need"]
 
 
 def __getattr__(name: str) -> Any:
