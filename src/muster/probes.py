@@ -88,13 +88,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command printed, as bytes, and its exit status. ``seconds`` is how long it took."""
+    """What a command printed, as bytes, and its exit status.
+
+    It was asked for not before ``started_at`` and had answered not later than ``seconds`` after: both by
+    this machine's clock, the first in seconds since the epoch (0 where nobody looked at the clock).
+    """
 
     stdout: bytes
     stderr: bytes = b""
     status: int = 0
     truncated: bool = False
     seconds: float = 0.0
+    started_at: float = 0.0
 
     @property
     def text(self) -> str:
@@ -196,11 +201,13 @@ class Matches:
     """The names of all containers that match, and the inspection of the one that is meant.
 
     One is meant where one matches, or where exactly one of those that match is running; else
-    ``inspected`` is None.
+    ``inspected`` is None. ``engine_time`` is what the engine's own clock said, in seconds since the epoch
+    (the answer's ``Date``), None where it did not say.
     """
 
     names: tuple[str, ...]
     inspected: Mapping[str, Any] | None
+    engine_time: float | None = None
 
 
 Question = Login | Command | HttpRequest | AskEngine | ListContainers | InspectContainer
@@ -211,8 +218,10 @@ class Probe(Generic[T_co]):
     """How a fact is asked for: the question, and the pure function that makes the fact of the answer.
 
     The parser raises `Unobserved` or `DoesNotApply`; whatever else it raises makes the fact unobserved,
-    with cause ``unreadable``.
+    with cause ``unreadable``. Where the question itself got no answer, ``failed`` may say that the fact
+    does not apply here, or say better why it is not known.
     """
 
     question: Question
     parse: Callable[[Any], T_co]
+    failed: Callable[[Unobserved], Unobserved | DoesNotApply] | None = None
