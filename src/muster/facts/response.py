@@ -1,0 +1,214 @@
+"""What an endpoint answered, and the one question that all facts about an endpoint share."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, Literal, NoReturn
+
+from muster.jsonpath import difference, excerpt, look_up
+from muster.need import need
+from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved
+from muster.targets import Endpoint
+from muster.text import printable, size
+
+#: So many characters of a body stand in a message.
+LONGEST_EXCERPT = 200
+
+#: The status codes that send elsewhere (RFC 9110, 15.4).
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# The text encodings of the web. Python knows more, some of which take quadratic time (idna, punycode).
+_CHARSET = re.compile(
+    r"(utf-?(8|16|32)|us-?ascii|iso-?8859|windows-125|cp125|gb|big5|shift|euc|koi8|latin)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What an endpoint answered.
+
+    ``url`` is where the answer came from, after ``redirects`` (the URLs left behind). ``headers`` have
+    lower-case names. ``body`` is cut off where ``truncated``. ``seconds`` runs from the request to the end
+    of the body, the last request only.
+    """
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    truncated: bool = False
+    seconds: float = 0.0
+    redirects: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """What the status code means (RFC 9110), such as ``Service Unavailable``; empty for one that is not known."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""
+
+    @property
+    def said(self) -> str:
+        """The status in words: ``503 Service Unavailable``."""
+        return f"{self.status} {self.reason}".strip()
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name, in any case, or None."""
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the body there are, all of them unless ``truncated``."""
+        return len(self.body)
+
+    @property
+    def media_type(self) -> str:
+        """The kind of content, such as ``application/json``; empty where the answer does not say."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text. What its encoding does not allow stands as ``\\xNN``."""
+        return self._decoded("backslashreplace")
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the body, in one line, for messages."""
+        if not self.body:
+            return "an empty body"
+        return printable(self.text[: LONGEST_EXCERPT * 2].strip(), LONGEST_EXCERPT)
+
+    @property
+    def is_circle(self) -> bool:
+        """Whether the endpoint redirects to where it has been already."""
+        return len(set(self._way)) < len(self._way)
+
+    @property
+    def way(self) -> str:
+        """The redirects, up to where they come round: ``a -> b -> a``."""
+        way = list(self._way)
+        again = next((at for at, url in enumerate(way) if url in way[:at]), len(way) - 1)
+        return " -> ".join(way[: again + 1])
+
+    @property
+    def json_error(self) -> str | None:
+        """Why the body is not JSON, with an excerpt of it; None where it is."""
+        return self._parsed[1]
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None where there is a `json_error`."""
+        return self._parsed[0]
+
+    def json_difference(self, expected: Any) -> str:
+        """Where the JSON body is not as expected, in words; empty where it is (see `muster.jsonpath.difference`)."""
+        return self.json_error or difference(self.json, expected)
+
+    def numbers(self, paths: Mapping[str, str]) -> tuple[dict[str, float], tuple[str, ...]]:
+        """The numbers at these paths of the JSON body, by the names of the paths.
+
+        Returns them and, in words, the paths at which there is no number.
+        """
+        if self.json_error:
+            return {}, (self.json_error,)
+        found: dict[str, float] = {}
+        lacking: list[str] = []
+        for name, path in paths.items():
+            try:
+                value = look_up(self.json, path)
+            except LookupError as missing:
+                lacking.append(str(missing))
+                continue
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found[name] = value
+            else:
+                lacking.append(f"{path} is {excerpt(value)}, which is no number")
+        return found, tuple(lacking)
+
+    def __str__(self) -> str:
+        text = f"{self.said} in {self.seconds * 1000:.0f} ms"
+        if self.redirects:
+            text += f" from {self.url} (redirected)"
+        kind = f" of {self.media_type}" if self.media_type else ""
+        more = "more than " if self.truncated else ""
+        return f"{text}, {more}{size(self.size)}{kind}" + (f": {self.excerpt}" if self.body else "")
+
+    @property
+    def _way(self) -> tuple[str, ...]:
+        return (*self.redirects, self.url) if self.redirects else ()
+
+    def _decoded(self, errors: Literal["strict", "backslashreplace"]) -> str:
+        charset = re.search(r'charset\s*=\s*"?([\w.:-]+)', self.header("content-type") or "", re.IGNORECASE)
+        name = charset[1] if charset and _CHARSET.match(charset[1]) else "utf-8"
+        try:
+            codecs.lookup(name)
+        except LookupError:
+            name = "utf-8"
+        return self.body.decode(name, errors).removeprefix("\ufeff")
+
+    @cached_property
+    def _parsed(self) -> tuple[Any, str | None]:
+        if self.truncated:
+            return None, self._no_json(f"longer than {size(self.size)}, and cut off there")
+        try:
+            return json.loads(self._decoded("strict"), parse_constant=_refuse), None
+        except RecursionError:
+            return None, self._no_json("nested too deeply")
+        except UnicodeDecodeError as error:
+            return None, self._no_json(f"no text ({error.reason} at byte {error.start})")
+        except ValueError as error:
+            return None, self._no_json(f"no JSON ({error})")
+
+    def _no_json(self, why: str) -> str:
+        kind = f" ({self.media_type})" if self.media_type else ""
+        return f"the body{kind} is {why}, expected JSON: {self.excerpt}"
+
+
+def _refuse(constant: str) -> NoReturn:
+    # Python's reader takes NaN and Infinity, which RFC 8259 does not have.
+    raise ValueError(f"it holds {constant}")
+
+
+def request(endpoint: Endpoint) -> HttpRequest:
+    """The question that all facts about an endpoint share, so that it is asked once.
+
+    Redirects are followed, unless a redirect is what the inventory expects.
+    """
+    return HttpRequest(
+        url=endpoint.url,
+        method=endpoint.method,
+        headers=endpoint.headers,
+        body=endpoint.body,
+        timeout=endpoint.timeout,
+        ca_file=endpoint.ca_file,
+        verify=endpoint.verify,
+        max_redirects=0 if endpoint.status in REDIRECTS else 10,
+    )
+
+
+def answered(exchange: Exchange) -> Answered:
+    """The answer. Raises `Unobserved`, with the attempt's cause, where there is none."""
+    if exchange.answered is None:
+        raise Unobserved(exchange.attempt.cause or "network", str(exchange.attempt))
+    return exchange.answered
+
+
+def parse(exchange: Exchange) -> Response:
+    """Make the fact of an answer. Raises `Unobserved` where there is none."""
+    found = answered(exchange)
+    return Response(
+        found.url, found.status, found.headers, found.body, found.truncated, found.seconds, found.redirects
+    )
+
+
+@need(Endpoint)
+def response(endpoint: Endpoint) -> Probe[Response]:
+    """What the endpoint answered."""
+    return Probe(request(endpoint), parse)
