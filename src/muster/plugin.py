@@ -1,0 +1,100 @@
+"""The pytest plugin: its options, and the start of a run where an inventory is given.
+
+Without an inventory, by ``--inventory`` or the ini option ``muster_inventory``, nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from muster.verdict import EXIT_CONFIGURATION, EXIT_NOTHING
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("muster", "muster: operational checks over an inventory")
+    group.addoption(
+        "--inventory",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML that says what should be true of which targets; several files merge "
+        "(default: the ini option muster_inventory)",
+    )
+    group.addoption(
+        "--set",
+        action="append",
+        default=[],
+        dest="muster_set",
+        metavar="NAME=VALUE",
+        help="set a variable of the inventory, such as --set port=9000; beats every vars: in it",
+    )
+    group.addoption(
+        "--limit",
+        metavar="PATTERN",
+        help="only these hosts: name glob, group or label, as in 'web-*,role=proxy,!web-003' (! leaves out)",
+    )
+    group.addoption(
+        "--reports",
+        metavar="DIR",
+        help="folder for junit.xml, report.html and results.jsonl (default: reports)",
+    )
+    group.addoption(
+        "--dry-run",
+        action="store_true",
+        dest="muster_dry_run",
+        help="print what would be asked of whom, in plan order, and contact nothing",
+    )
+    group.addoption(
+        "--fail-on",
+        choices=("critical", "warning"),
+        default="critical",
+        help="the mildest verdict that fails the run (default: critical)",
+    )
+    group.addoption(
+        "--no-quick-path",
+        action="store_true",
+        help="run judged checks through pytest's ordinary protocol, for plugins that need its fixtures and hooks",
+    )
+    parser.addini("muster_inventory", "inventories to use where --inventory is not given", "linelist", default=[])
+
+
+def inventory_paths(config: pytest.Config) -> list[Path]:
+    """The inventories of this run, as the user named them."""
+    named = config.getoption("--inventory")
+    if named:
+        return [Path(name) for name in named]
+    folder = config.inipath.parent if config.inipath else config.rootpath
+    paths = (folder / name for name in config.getini("muster_inventory"))
+    here = config.invocation_params.dir
+    return [path.relative_to(here) if path.is_relative_to(here) else path for path in paths]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "check(severity, remediation, runbook, applies): an operational check")
+    paths = inventory_paths(config)
+    if not paths or config.option.help:
+        return
+    from muster.inventory import InventoryError, NothingSelected, load, select
+    from muster.run import Run
+    from muster.suite import Suite
+
+    settings = {}
+    for setting in config.getoption("muster_set"):
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            pytest.exit(f"--set {setting}: write it as NAME=VALUE, such as --set port=9000", EXIT_CONFIGURATION)
+        settings[name] = value
+    try:
+        inventory = load(paths, settings)
+        limit = config.getoption("--limit")
+        targets = select(inventory, limit) if limit else inventory.targets
+    except InventoryError as error:
+        pytest.exit(f"the inventory is wrong, nothing was contacted\n{error}", EXIT_CONFIGURATION)
+    except NothingSelected as error:
+        pytest.exit(str(error), EXIT_NOTHING)
+    run = Run(config, Suite(inventory, targets))
+    run.prepare_reports()
+    config.pluginmanager.register(run, "muster-run")

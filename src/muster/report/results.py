@@ -1,0 +1,24 @@
+"""``results.jsonl``: one line per verdict, on disk as soon as it is judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from muster.verdict import Verdict, record
+
+
+class Results:
+    """Writes verdicts to a file of JSON lines, each flushed, so that an interrupted run keeps them."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._run = run
+        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
+
+    def add(self, verdict: Verdict) -> None:
+        self._file.write(self._encode(record(verdict, self._run)) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

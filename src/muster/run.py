@@ -1,0 +1,394 @@
+"""The hooks of one run: collect over the inventory, plan, gather, judge, report, exit.
+
+A judged check takes the quick path: its facts are in memory, so it is called directly, and pytest gets the same
+reports that its ordinary protocol would have made. Live checks, and judged ones that ask for a fixture or
+carry a mark that is not ours, run in pytest's ordinary way.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from muster.declaration import LIVE, CheckError, described, is_check, is_live, kind_of, read_case
+from muster.judge import Case, Measure, judged, unjudged
+from muster.need import Need
+from muster.observations import Observation
+from muster.probes import Cause, DoesNotApply, Unobserved
+from muster.report import terminal
+from muster.report.folder import FolderError, claim
+from muster.report.junit import explanation, properties
+from muster.report.results import Results
+from muster.suite import Suite
+from muster.targets import Host, Target
+from muster.verdict import (
+    EXIT_BAD,
+    EXIT_BROKEN,
+    EXIT_CONFIGURATION,
+    EXIT_INTERRUPTED,
+    Check,
+    Tally,
+    Verdict,
+)
+
+_OUR_MARKS = {"check", "parametrize"}
+_VERDICT = pytest.StashKey[Verdict]()
+_MEASURE = pytest.StashKey[Measure]()
+
+
+class Run:
+    """One run over an inventory, as a pytest plugin."""
+
+    def __init__(self, config: pytest.Config, suite: Suite) -> None:
+        self.config = config
+        self.suite = suite
+        self.id = uuid.uuid4().hex
+        self.tally = Tally()
+        self.listing = terminal.Listing(config.get_verbosity())
+        self.is_worker = hasattr(config, "workerinput")
+        self.dry = bool(config.getoption("muster_dry_run"))
+        self._cases: dict[Callable[..., Any], Case] = {}
+        self._without_target: dict[str, int] = {}
+        self._quick: dict[Callable[..., Any], bool] = {}
+        self._next_ordinary: dict[pytest.Item, pytest.Item | None] = {}
+        self._redispatched: pytest.Item | None = None
+        self._results: Results | None = None
+        self._lock: IO[str] | None = None
+        self._interrupted = False
+        self._collection_failed = False
+
+    # Reports
+
+    def prepare_reports(self) -> None:
+        """Claim the folder of the reports, and tell pytest's own writers to write there.
+
+        Nothing is written where nothing will be judged: a dry run, a collection, a worker of xdist.
+        """
+        option = self.config.option
+        if self.dry or option.collectonly or self.is_worker or getattr(option, "version", 0):
+            return
+        folder = Path(self.config.getoption("--reports") or self.config.invocation_params.dir / "reports")
+        try:
+            self._lock = claim(folder)
+            self._results = Results(folder / "results.jsonl", self.id)
+        except FolderError as error:
+            pytest.exit(str(error), EXIT_CONFIGURATION)
+        if option.xmlpath is None:
+            option.xmlpath = str(folder / "junit.xml")
+        if getattr(option, "htmlpath", "") is None:
+            option.htmlpath = str(folder / "report.html")
+            option.self_contained_html = True
+        if self.config.pluginmanager.hasplugin("html"):
+            from muster.report.html import HtmlReport
+
+            self.config.pluginmanager.register(HtmlReport(), "muster-html")
+
+    # Collection
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        def target(request: pytest.FixtureRequest) -> Target:
+            """What is watched: its name, labels, and what is expected of it."""
+            chosen: Target = request.param
+            return chosen
+
+        def measure(request: pytest.FixtureRequest, target: Target) -> Measure:
+            """Records a measurement and compares it with its limit: measure(name, value, of=part)."""
+            made = Measure(target.limits)
+            request.node.stash[_MEASURE] = made
+            return made
+
+        # Module scope, so that module-scoped fixtures of a live check may depend on it.
+        pytest.register_fixture(name="target", func=target, node=session, scope="module")
+        pytest.register_fixture(name="measure", func=measure, node=session)
+        for each in self.suite.needs.values():
+            pytest.register_fixture(name=each.name, func=self._reader(each), node=session)
+        from muster import live
+
+        live.register(session, self.suite)
+
+    def _reader(self, need: Need[Any]) -> Callable[[Target], Any]:
+        def read(target: Target) -> Any:
+            observation = self.suite.observation(target, need)
+            if isinstance(observation.failure, DoesNotApply):
+                pytest.skip(self.suite.redact(observation.failure.reason))
+            if observation.failure is not None:
+                raise observation.failure
+            return observation.value
+
+        read.__doc__ = need.doc
+        return read
+
+    def pytest_report_header(self) -> str:
+        return terminal.header(self.suite.inventory.files, self.suite.targets)
+
+    def pytest_pycollect_makeitem(
+        self, collector: pytest.Module | pytest.Class, name: str, obj: object
+    ) -> list[pytest.Item] | None:
+        if isinstance(obj, Need):
+            pytest.register_fixture(name=name, func=self._reader(obj), node=collector)
+            return None
+        if not (inspect.isfunction(obj) and is_check(obj)):
+            return None
+        if isinstance(collector, pytest.Class):
+            raise collector.CollectError(f"{collector.nodeid}::{name}: a check is a function of a module, no method")
+        try:
+            case = self._case(obj)
+            kind = case.of if case else _kind(obj)
+        except CheckError as error:
+            raise collector.CollectError(str(error)) from None
+        if case:
+            self._cases[obj] = case
+        if self.suite.targets_of(kind, case.applies if case else None):
+            return None
+        if not self.suite.targets_of(kind):
+            self._without_target[kind.kind] = self._without_target.get(kind.kind, 0) + 1
+        return []
+
+    def _case(self, function: Callable[..., Any]) -> Case | None:
+        """The check as a judged one, or None where it asks for a live fixture or one of its own."""
+        if is_live(inspect.signature(function).parameters):
+            return None
+        return read_case(function, self.suite.needs)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "target" not in metafunc.fixturenames:
+            return
+        case = self._cases.get(metafunc.function)
+        if case is None:
+            targets = self.suite.targets_of(_kind(metafunc.function, metafunc.fixturenames))
+        else:
+            targets = self.suite.targets_of(case.of, case.applies)
+        metafunc.parametrize(
+            "target",
+            targets,
+            ids=[each.id for each in targets],
+            indirect=True,
+            scope="function" if case else "module",
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Judged checks first, host by host; live ones after them, as pytest ordered them."""
+        places = {target: place for place, target in enumerate(self.suite.targets)}
+        last = len(places)
+        items.sort(key=lambda item: places.get(_target(item), last) if self._case_of(item) else last + 1)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._collection_failed = self._collection_failed or report.failed
+
+    # Plan and gather
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        failed = session.testsfailed and not self.config.option.continue_on_collection_errors
+        if failed or self.config.option.collectonly or self.config.pluginmanager.hasplugin("dsession"):
+            return None
+        for item in session.items:
+            if case := self._case_of(item):
+                self.suite.want(case, _target(item))
+        if self.dry:
+            terminal.dry_run(self._terminal, self.suite.plan().describe(), self.suite.redact)
+            return True
+        following: pytest.Item | None = None
+        for item in reversed(session.items):
+            self._next_ordinary[item] = following
+            if not self._is_quick(item):
+                following = item
+        if not self.is_worker and session.items:
+            with terminal.gathering(self._terminal, self.suite.targets) as progress:
+                self.suite.gather(progress)
+        return None
+
+    # Judge
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        if self._is_quick(item):
+            for report in self._quick_reports(item):
+                item.ihook.pytest_runtest_logreport(report=report)
+            return True
+        if item is self._redispatched:
+            return None
+        # What the quick path leaves out, pytest's set-up must not see as the next item either.
+        self._redispatched = item
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=self._next_ordinary.get(item, nextitem))
+        return True
+
+    def _quick_reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
+        start = time.time()
+        clock = time.perf_counter()
+        case = self._case_of(item)
+        assert case is not None
+        verdict = self.suite.judge(case, _target(item))
+        seconds = time.perf_counter() - clock
+        said = properties(verdict)
+        place = (item.nodeid, item.location, {item.name: 1})
+        common = {"user_properties": said, "start": start, "stop": start + seconds, "muster": verdict}
+        if self.is_worker:
+            common["muster"] = verdict.to_plain()
+        yield _shaped(pytest.TestReport(*place, "passed", None, "call", duration=seconds, **common), verdict, item)
+        del common["muster"]
+        yield pytest.TestReport(*place, "passed", None, "teardown", **common)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
+            return report
+        function = getattr(item, "function", None)
+        if function is None or not isinstance(_target(item), Target):
+            return report
+        verdict = self._verdict_of(item, described(function), call, report)
+        item.user_properties.extend(properties(verdict))
+        report.user_properties = list(item.user_properties)
+        report.muster = verdict.to_plain() if self.is_worker else verdict
+        if self._case_of(item):
+            return _shaped(report, verdict, item)
+        if verdict.verdict == "warning":
+            report.outcome, report.longrepr = "passed", None
+        elif report.failed and self.suite.redact(report.longreprtext) != report.longreprtext:
+            report.longrepr = self.suite.redact(report.longreprtext)
+        report.sections = [(title, self.suite.redact(text)) for title, text in report.sections]
+        return report
+
+    def _verdict_of(
+        self, item: pytest.Item, check: Check, call: pytest.CallInfo[None], report: pytest.TestReport
+    ) -> Verdict:
+        target, case, redact = _target(item), self._case_of(item), self.suite.redact
+        needs = case.needs if case else ()
+        seen: list[Observation] = [self.suite.observation(target, need) for need in needs]
+        if not seen:
+            seen = [Observation("", observed_at=call.start, seconds=call.duration)]
+        error = call.excinfo.value if call.excinfo else None
+        if report.skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            return unjudged(check, target, DoesNotApply(reason.removeprefix("Skipped: ")), redact, seen)
+        if isinstance(error, AssertionError | pytest.fail.Exception) or error is None:
+            measure = item.stash.get(_MEASURE, Measure())
+            failure = error if error is None or isinstance(error, AssertionError) else AssertionError(str(error))
+            return judged(check, target, seen, measure, failure, redact)
+        if not isinstance(error, Unobserved):
+            error = Unobserved(_cause(error), f"the check itself broke: {type(error).__name__}: {error}")
+        return unjudged(check, target, error, redact, seen)
+
+    def _case_of(self, item: pytest.Item) -> Case | None:
+        return self._cases.get(getattr(item, "function", None))  # type: ignore[arg-type]
+
+    def _is_quick(self, item: pytest.Item) -> bool:
+        """Whether nothing but facts, ``target`` and ``measure`` goes into the check of this item."""
+        case = self._case_of(item)
+        if case is None or self.config.getoption("--no-quick-path") or self.config.option.usepdb:
+            return False
+        quick = self._quick.get(case.function)
+        if quick is None:
+            ours = {"target", "request", *(name for name, _ in case.arguments)}
+            names = set(getattr(item, "fixturenames", ()))
+            quick = names <= ours and all(mark.name in _OUR_MARKS for mark in item.iter_markers())
+            self._quick[case.function] = quick
+        return quick
+
+    # Results
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        said = getattr(report, "muster", None)
+        if said is None or self.is_worker:
+            return
+        verdict = Verdict.from_plain(said) if isinstance(said, dict) else said
+        report.muster = verdict
+        self.tally.add(verdict)
+        self.listing.add(verdict)
+        if self._results:
+            self._results.add(verdict)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Our own listing stands for pytest's letters; its counts stay."""
+        verdict = getattr(report, "muster", None)
+        if verdict is None or self.is_worker:
+            return None
+        return terminal.CATEGORIES[verdict.verdict], "", ""
+
+    @property
+    def _terminal(self) -> Any:
+        return self.config.pluginmanager.getplugin("terminalreporter")
+
+    def pytest_terminal_summary(self) -> None:
+        terminal.no_target(self._terminal, self._without_target)
+        self.listing.write(self._terminal)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._interrupted = self._interrupted or type(excinfo.value) is KeyboardInterrupt
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.suite.close()
+        if self.is_worker:
+            return
+        session.exitstatus = self._exit_code(session.exitstatus)
+        terminal.leave_to_listing(self.config)
+        if self._results:
+            self._results.close()
+
+    def _exit_code(self, status: int) -> int:
+        """Pytest's exit code in the words of docs/design.md, 3."""
+        if self._interrupted:
+            return EXIT_INTERRUPTED
+        if status == pytest.ExitCode.INTERNAL_ERROR:
+            return EXIT_BROKEN
+        stopped = status == pytest.ExitCode.INTERRUPTED and not self._collection_failed
+        if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or stopped:
+            ours = self.tally.exit_code(fail_on_warning=self.config.getoption("--fail-on") == "warning")
+            return ours or (EXIT_BAD if status != pytest.ExitCode.OK else ours)
+        return status
+
+    def pytest_unconfigure(self) -> None:
+        self.suite.close()
+        if self.is_worker or self.dry or not self.tally.counts:
+            return
+        terminal.last_line(self._terminal, self.tally)
+        if self._lock:
+            self._lock.close()
+
+
+def _target(item: pytest.Item) -> Any:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("target") if callspec else None
+
+
+def _kind(function: Callable[..., Any], arguments: Sequence[str] = ()) -> type[Target]:
+    taken = set(arguments) | set(inspect.signature(function).parameters)
+    needs: list[Need[Any]] = []
+    return kind_of(function, needs, taken) if taken & {*LIVE, "target"} else Host
+
+
+def _shaped(report: pytest.TestReport, verdict: Verdict, item: pytest.Item) -> pytest.TestReport:
+    """Give the report of a judged check the outcome of its verdict (docs/design.md, 3)."""
+    name = verdict.verdict
+    report.when = "call"
+    report.outcome, report.longrepr = "passed", None
+    if name in ("critical", "unknown"):
+        report.outcome, report.longrepr = "failed", explanation(verdict)
+        report.when = "setup" if name == "unknown" else "call"
+    elif name == "skipped":
+        path, line, _ = item.reportinfo()
+        report.outcome, report.longrepr = "skipped", (str(path), (line or 0) + 1, f"Skipped: {verdict.message}")
+        report.when = "setup"
+    return report
+
+
+def _cause(error: BaseException) -> Cause:
+    """Why a live check could not look. Its libraries raise `OSError` for whatever the network did."""
+    if isinstance(error, PermissionError):
+        return "permission"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "network" if isinstance(error, OSError) else "internal"

@@ -1,0 +1,118 @@
+"""A suite: the selected targets of one run, what is wanted of them, and what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from muster.judge import Case, judge, subject
+from muster.need import Need, catalogue
+from muster.observations import Observation, Observations
+from muster.targets import RUNNER, Host, Target
+from muster.text import Redactor
+from muster.verdict import Verdict
+
+if TYPE_CHECKING:
+    from muster.gather import Gatherer
+    from muster.inventory import Inventory
+    from muster.plan import Plan
+
+Progress = Callable[[Host, int], None]
+
+
+class Suite:
+    """One run over an inventory.
+
+    ``targets`` are those that the run is limited to. Nothing is contacted before `gather`, or the first use of a
+    fact that was not gathered.
+    """
+
+    def __init__(self, inventory: Inventory, targets: Iterable[Target]) -> None:
+        self.inventory = inventory
+        self.targets = tuple(targets)
+        self.redact = Redactor(inventory.secrets)
+        self.observations = Observations(self._observe)
+        self._hosts = {host.name: host for host in inventory.hosts}
+        self._wanted: dict[Host, dict[tuple[Target, Need[Any]], None]] = {}
+        self._gatherer: Gatherer | None = None
+
+    @cached_property
+    def needs(self) -> dict[str, Need[Any]]:
+        """The needs that ship, by the name of the argument that asks for each."""
+        return catalogue()
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Target], list[Target]]:
+        found: dict[type[Target], list[Target]] = {}
+        for target in self.targets:
+            found.setdefault(type(target), []).append(target)
+        return found
+
+    def targets_of(self, kind: type[Target], applies: Callable[[Any], bool] | None = None) -> list[Target]:
+        """The targets of a kind, in the order of the inventory; of these, the ones that a check applies to.
+
+        A host that needs no login is no target of checks on hosts.
+        """
+        found = self._by_kind.get(kind, [])
+        if kind is Host:
+            found = [host for host in found if isinstance(host, Host) and host.connection.kind != "none"]
+        return [target for target in found if applies(target)] if applies else found
+
+    def host_of(self, target: Target) -> Host:
+        """The host that a target is observed from; at the top level, the machine that the suite runs on."""
+        if isinstance(target, Host):
+            return target
+        return self._hosts[target.host] if target.host else RUNNER
+
+    def want(self, case: Case, target: Target) -> None:
+        """Note what a selected check will read of a target."""
+        host = self.host_of(target)
+        wanted = self._wanted.setdefault(host, {})
+        for need in case.needs:
+            wanted[subject(need, target, host), need] = None
+
+    def plan(self, hosts: Iterable[Host] | None = None) -> Plan:
+        """What is wanted of these hosts (of all, by default) and not yet observed."""
+        from muster.plan import make_plan
+
+        chosen = self._wanted if hosts is None else hosts
+        wanted = (
+            pair for host in chosen for pair in self._wanted.get(host, ()) if not self.observations.has(*pair)
+        )
+        return make_plan(wanted, self._hosts)
+
+    def gather(self, progress: Progress | None = None) -> None:
+        """Ask for all that is wanted, of all hosts at once.
+
+        Raises:
+            KeyboardInterrupt: what was observed until then stays.
+        """
+        self.gatherer.gather_now(self.plan(), self.observations, progress)
+
+    @property
+    def gatherer(self) -> Gatherer:
+        """The connections of this run, opened when they are first used."""
+        if self._gatherer is None:
+            from muster.gather import Gatherer
+
+            self._gatherer = Gatherer(self._hosts)
+        return self._gatherer
+
+    def judge(self, case: Case, target: Target) -> Verdict:
+        return judge(case, target, self.host_of(target), self.observations, self.redact)
+
+    def observation(self, target: Target, need: Need[Any]) -> Observation:
+        return self.observations.get(subject(need, target, self.host_of(target)), need)
+
+    def close(self) -> None:
+        """Close every connection. Safe to call twice."""
+        gatherer, self._gatherer = self._gatherer, None
+        if gatherer is not None:
+            gatherer.close_now()
+
+    def _observe(self, target: Target, need: Need[Any]) -> None:
+        """First use of what was not gathered: ask for it, and for all else that is wanted of that host."""
+        host = self.host_of(target)
+        self._wanted.setdefault(host, {})[target, need] = None
+        self.gatherer.gather_now(self.plan([host]), self.observations, None)
