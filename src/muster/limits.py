@@ -56,7 +56,25 @@ class Measurable:
 
 
 #: Every measurement of the shipped checks, by name. The one place for default limits.
-MEASURABLE: Mapping[str, Measurable] = {}
+MEASURABLE: Mapping[str, Measurable] = {
+    # A second off misleads whoever compares logs; one-time passwords are wrong beyond 30 s (RFC 6238, 5.2).
+    "clock_offset_seconds": Measurable(
+        "s", "how far the host's clock is from ours, for certain", Limit(warning=1, critical=30)
+    ),
+    "filesystem_used_percent": Measurable(
+        "%", "space in use, of what users other than root can have", Limit(warning=80, critical=90)
+    ),
+    "inodes_used_percent": Measurable("%", "inodes in use", Limit(warning=80, critical=90)),
+    # Far above what a host with a purpose has: a port scan's worth, or sockets that leak.
+    "listening_ports": Measurable("", "TCP and UDP ports that listen", Limit(warning=250)),
+    # The node exporter's mixin warns at 2 a core (NodeSystemSaturation).
+    "load_per_core": Measurable("", "5-minute load average, for each core", Limit(warning=2, critical=10)),
+    "memory_used_percent": Measurable(
+        "%", "memory that programs cannot get without swapping", Limit(warning=85, critical=95)
+    ),
+    "swap_used_percent": Measurable("%", "swap in use", Limit(warning=80)),
+    "uptime_seconds": Measurable("s", "time since the host started", Limit(warning_below=600)),
+}
 
 
 def unit_of(name: str) -> str:

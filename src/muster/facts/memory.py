@@ -35,7 +35,8 @@ class Memory:
 
     def __str__(self) -> str:
         about = "about " if self.estimated else ""
-        return f"{about}{size(self.available_bytes)} of {size(self.total_bytes)} available, {self.used_percent:.0f} % used"
+        available, total = size(self.available_bytes), size(self.total_bytes)
+        return f"{about}{available} of {total} available, {self.used_percent:.0f} % used"
 
 
 def meminfo(output: Output) -> dict[str, int]:
@@ -51,7 +52,9 @@ def parse(output: Output) -> Memory:
     if available is None and found.keys() >= {"MemFree", "Buffers", "Cached"}:
         available = found["MemFree"] + found["Buffers"] + found["Cached"] - found.get("Shmem", 0)
     if available is None or not 0 <= available <= total or total == 0:
-        raise Unobserved("unreadable", "/proc/meminfo does not say how much memory there is and how much is available")
+        raise Unobserved(
+            "unreadable", "/proc/meminfo does not say how much memory there is and how much is available"
+        )
     return Memory(total, available, estimated)
 
 

@@ -33,7 +33,9 @@ def uncut(output: Output, asked: str) -> str:
     """
     text = output.text
     if output.truncated:
-        raise Unobserved("unreadable", f"{asked}: the answer is longer than the {len(output.stdout):,} B that are read")
+        raise Unobserved(
+            "unreadable", f"{asked}: the answer is longer than the {len(output.stdout):,} B that are read"
+        )
     if not text.endswith("\n"):
         raise Unobserved("unreadable", f"{asked}: the answer breaks off, {len(output.stdout):,} B in")
     return text
