@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from muster import fact as fact
     from muster.applies import expects as expects
     from muster.declaration import check as check
+    from muster.facts.clock import Clock as Clock
+    from muster.facts.command_output import CommandOutput as CommandOutput
+    from muster.facts.docker_containers import DockerContainers as DockerContainers
+    from muster.facts.docker_engine import DockerAnswer as DockerAnswer
+    from muster.facts.expected_units import ExpectedUnits as ExpectedUnits
+    from muster.facts.failed_units import FailedUnits as FailedUnits
+    from muster.facts.file_state import FileState as FileState
+    from muster.facts.filesystems import Filesystems as Filesystems
+    from muster.facts.inodes import Inodes as Inodes
+    from muster.facts.listening_ports import ListeningPorts as ListeningPorts
+    from muster.facts.load import Load as Load
+    from muster.facts.memory import Memory as Memory
+    from muster.facts.swap import Swap as Swap
+    from muster.facts.uptime import Uptime as Uptime
     from muster.judge import Measure as Measure
     from muster.limits import Limit as Limit
     from muster.probes import Attempt as Attempt
@@ -33,19 +47,33 @@ if TYPE_CHECKING:
 #: Public name -> the module that has it. A fact's type is added here with its module.
 _HOMES = {
     "Attempt": "probes",
+    "Clock": "facts.clock",
     "Command": "probes",
+    "CommandOutput": "facts.command_output",
     "Container": "targets",
     "Database": "targets",
+    "DockerAnswer": "facts.docker_engine",
+    "DockerContainers": "facts.docker_containers",
     "DoesNotApply": "probes",
     "Endpoint": "targets",
+    "ExpectedUnits": "facts.expected_units",
+    "FailedUnits": "facts.failed_units",
+    "FileState": "facts.file_state",
+    "Filesystems": "facts.filesystems",
     "Host": "targets",
     "HttpRequest": "probes",
+    "Inodes": "facts.inodes",
     "Limit": "limits",
+    "ListeningPorts": "facts.listening_ports",
+    "Load": "facts.load",
     "Measure": "judge",
+    "Memory": "facts.memory",
     "Output": "probes",
     "Probe": "probes",
+    "Swap": "facts.swap",
     "Target": "targets",
     "Unobserved": "probes",
+    "Uptime": "facts.uptime",
     "check": "declaration",
     "expects": "applies",
 }

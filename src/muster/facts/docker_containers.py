@@ -89,7 +89,8 @@ def _container(said: Mapping[str, Any]) -> ListedContainer:
 
 def without(failure: Unobserved, expected: bool) -> Unobserved | DoesNotApply:
     """A host that has no engine, and is not expected to have one, has no containers to look at."""
-    return DoesNotApply(NO_ENGINE) if failure.cause == "missing" and not expected else failure
+    absent = failure.cause == "missing" and not failure.host_down
+    return DoesNotApply(NO_ENGINE) if absent and not expected else failure
 
 
 @need(Host)
