@@ -80,9 +80,18 @@ def corrupt_header(folder: Path, name: str = "corrupt-header.db") -> Path:
 
 
 def corrupt_page(folder: Path, name: str = "corrupt-page.db") -> Path:
-    """A file that opens, and of which ``PRAGMA integrity_check`` finds pages amid it to be rubbish."""
+    """A file that opens, and in which one page is rubbish: ``PRAGMA integrity_check`` itself fails on it."""
     path = good(folder, name)
-    _overwrite(path, 5 * PAGE, b"\xde\xad\xbe\xef" * (3 * PAGE // 4))
+    _overwrite(path, path.stat().st_size // PAGE // 2 * PAGE, b"\xde\xad\xbe\xef" * (PAGE // 4))
+    return path
+
+
+def corrupt_index(folder: Path, name: str = "corrupt-index.db") -> Path:
+    """A file that can be read, and of which ``PRAGMA integrity_check`` says that a row is not in the index."""
+    path = good(folder, name)
+    content = path.read_bytes()
+    row = content.index(b"key-001000", content.index(b"x" * 40) - 200)
+    _overwrite(path, row, b"kex-001000")
     return path
 
 
