@@ -75,15 +75,17 @@ class Login:
 class Command:
     """Question: what does this POSIX sh text print on the host? Answer: an `Output`.
 
-    ``timeout`` in seconds; of the output, ``max_bytes`` are kept.
+    ``timeout`` in seconds; of the output, ``max_bytes`` are kept. ``told`` is what people read in place
+    of a long script.
     """
 
     script: str
     timeout: float = 10.0
     max_bytes: int = 65_536
+    told: str = ""
 
     def describe(self) -> str:
-        return "sh: " + " ".join(self.script.split())
+        return "sh: " + " ".join((self.told or self.script).split())
 
 
 @dataclass(frozen=True, slots=True)
