@@ -5,6 +5,7 @@ Nothing here needs systemd: where it does not run, what is about it is tested on
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -45,6 +46,10 @@ def _faketime() -> str | None:
     return None if any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")) else "faketime not installed"
 
 
+def _venv() -> str | None:
+    return None if importlib.util.find_spec("ensurepip") else "this Python cannot make virtual environments"
+
+
 #: By name, the question whether a need is met: None where it is, else why not.
 NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": lambda: _programs("chromium", "chromedriver"),
@@ -55,6 +60,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "sqlite3": lambda: _programs("sqlite3"),
     "sshd": lambda: _programs("sshd", "ssh", "ssh-keygen"),
     "sudo": lambda: _root() or _programs("sudo", "useradd"),
+    "venv": _venv,
 }
 
 

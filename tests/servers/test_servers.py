@@ -91,6 +91,7 @@ def test_the_engine_answers_over_tls_to_whom_it_knows(engine: Engine, monkeypatc
         docker.DockerClient(engine.tls_url, tls=docker.tls.TLSConfig(ca_cert=str(engine.ca_file), verify=True))
 
 
+@pytest.mark.needs("docker")
 def test_nothing_of_an_engine_is_left_when_it_has_stopped() -> None:
     from tests.servers.docker import Engine
 
@@ -345,6 +346,36 @@ def test_an_unreadable_file_is_unreadable_to_an_account_without_rights(tmp_path:
     path = shutil.move(sqlite_files.unreadable(tmp_path), ops.home / "unreadable.db")
     done = subprocess.run(["runuser", "-u", ops.name, "--", "cat", path], capture_output=True, text=True)
     assert "Permission denied" in done.stderr
+
+
+# what is left out
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_what_a_machine_cannot_run_is_named_and_fails_in_ci(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    pytester.makeconftest(
+        """
+        from tests.conftest import *
+        from tests.needs import NEEDS
+        NEEDS["moonlight"] = lambda: "it is day"
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.needs("moonlight")
+        def test_at_night(): pass
+        def test_at_day(): pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:muster", "-q")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["1 test was left out: needs moonlight: it is day*"])
+    assert result.ret == (1 if ci else 0)
 
 
 # processes
