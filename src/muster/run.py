@@ -87,7 +87,8 @@ class Run:
         if self.config.pluginmanager.hasplugin("html"):
             from muster.report.html import HtmlReport
 
-            self.config.pluginmanager.register(HtmlReport(), "muster-html")
+            page = HtmlReport(self.id, [str(name) for name in self.suite.inventory.files], self.tally)
+            self.config.pluginmanager.register(page, "muster-html")
 
     # Collection
 

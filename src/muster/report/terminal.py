@@ -186,12 +186,17 @@ def last_line(terminal: Any, tally: Tally) -> None:
     for place, name in enumerate(counted):
         terminal.write(", " if place else "")
         terminal.write(f"{tally.counts[name]:,} {name}", **_COLOURS[name])
-    words = f" · {plural(len(tally.targets), 'target')}"
+    terminal.write_line(f" · {scope(tally)}")
+
+
+def scope(tally: Tally) -> str:
+    """How much a run looked at, and how many of its checks could not: ``3 targets on 1 host``."""
+    words = plural(len(tally.targets), "target")
     if tally.hosts:
         words += f" on {plural(len(tally.hosts), 'host')}"
     if unknown := tally.counts["unknown"]:
         words += f" · {plural(unknown, 'check')} not observed"
-    terminal.write_line(words)
+    return words
 
 
 def leave_to_listing(config: Any) -> None:
