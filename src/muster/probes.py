@@ -115,6 +115,13 @@ class Output:
         return lines[-1].strip() if lines else ""
 
 
+def without_credentials(url: str) -> str:
+    """A URL without the user and password that may stand before its host, for messages."""
+    scheme, slashes, rest = url.partition("://")
+    end = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
+    return scheme + slashes + rest[:end].rpartition("@")[2] + rest[end:]
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """Question: what does this URL answer, asked from the host? Answer: an `Exchange`.
@@ -134,7 +141,7 @@ class HttpRequest:
     max_redirects: int = 10
 
     def describe(self) -> str:
-        return f"{self.method} {self.url}"
+        return f"{self.method} {without_credentials(self.url)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Transports: the code that talks to the outside, and the only I/O in the project."""

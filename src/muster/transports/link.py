@@ -1,0 +1,125 @@
+"""Links: one open connection to one host, over which everything that it is asked goes."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from muster.probes import Attempt, Unobserved
+
+
+class NotReached(Exception):
+    """A host could not be logged in to. ``attempt`` says what happened, ``message`` in one line for people."""
+
+    def __init__(self, attempt: Attempt, message: str) -> None:
+        super().__init__(message)
+        self.attempt = attempt
+        self.message = message
+
+    def unobserved(self) -> Unobserved:
+        """The failure of everything else that this host was to be asked."""
+        return Unobserved(self.attempt.cause or "network", self.message, host_down=True)
+
+
+class StreamRefused(Exception):
+    """A stream to an address beyond a link could not be opened.
+
+    ``attempt`` is how it went, as seen from the host. ``ours`` is True where the link does not let us
+    try, so that nothing is known about the address.
+    """
+
+    def __init__(self, attempt: Attempt, *, ours: bool = False) -> None:
+        super().__init__(str(attempt))
+        self.attempt = attempt
+        self.ours = ours
+
+
+class Listener(Protocol):
+    """Hears what a shell says, as it comes. The methods are called on the event loop and return at once."""
+
+    def stdout(self, data: bytes) -> None: ...
+
+    def stderr(self, data: bytes) -> None: ...
+
+    def ended(self, status: int | None, error: str) -> None:
+        """The shell has ended or was cut off: its exit status where there is one, else what happened."""
+
+
+class Shell(Protocol):
+    """A POSIX shell that runs on the host."""
+
+    async def stop(self) -> None:
+        """End it with all that it started, as far as the link can, and free what it holds here."""
+
+
+class Reader(Protocol):
+    async def read(self, n: int = -1, /) -> bytes: ...
+
+
+class Writer(Protocol):
+    def write(self, data: bytes, /) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Stream = tuple[Reader, Writer]
+
+
+class Link(ABC):
+    """An open connection to a host.
+
+    ``direct`` is True where the host is this machine, so that its network is reached without the link.
+    ``attempt`` is how opening it went, ``user`` who is logged in, ``sudo`` whether commands run as root
+    through sudo. ``path`` are further directories to look for programs in.
+    """
+
+    direct = False
+
+    def __init__(self, attempt: Attempt, *, user: str = "", sudo: bool = False, path: str = "") -> None:
+        self.attempt = attempt
+        self.user = user
+        self.sudo = sudo
+        self.path = path
+
+    @abstractmethod
+    async def shell(self, script: bytes, listener: Listener) -> Shell:
+        """Start ``sh`` on the host and feed it the script through its standard input.
+
+        Raises:
+            Unobserved: it could not be started.
+        """
+
+    @abstractmethod
+    async def stream(self, address: str, port: int) -> Stream:
+        """Open a TCP connection from the host.
+
+        Raises:
+            StreamRefused: it could not be opened.
+        """
+
+    @abstractmethod
+    async def unix_stream(self, path: str) -> Stream:
+        """Open a connection to a unix socket on the host.
+
+        Raises:
+            StreamRefused: it could not be opened.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connection and all that goes over it."""
+
+
+async def pump(reader: Reader, writer: Writer) -> None:
+    """Copy a stream to its end, then close the other side."""
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except (OSError, asyncio.IncompleteReadError):
+        return
+    finally:
+        writer.close()

@@ -1,0 +1,122 @@
+"""Ways for a library that wants a socket to use a stream that goes over a link."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+from muster.probes import Attempt
+from muster.transports.link import Stream, StreamRefused, pump
+from muster.transports.outcomes import from_os_error
+
+
+class _Connected(socket.socket):
+    """A socket that is connected already, so that connecting it does nothing."""
+
+    def connect(self, address: Any, /) -> None:
+        return
+
+
+async def _both_ways(one: Stream, other: Stream) -> None:
+    """Copy between two streams until both directions have ended."""
+    await asyncio.gather(pump(one[0], other[1]), pump(other[0], one[1]))
+
+
+@contextlib.asynccontextmanager
+async def piped(stream: Stream) -> AsyncIterator[socket.socket]:
+    """A connected socket whose other end is the stream."""
+    theirs, ours = socket.socketpair()
+    connected = _Connected(fileno=theirs.detach())
+    connected.setblocking(False)
+    pumping = None
+    try:
+        pumping = asyncio.create_task(_both_ways(await asyncio.open_connection(sock=ours), stream))
+        yield connected
+    finally:
+        connected.close()
+        if pumping is not None:
+            pumping.cancel()
+            await asyncio.wait([pumping])
+        stream[1].close()
+
+
+class Tunnel:
+    """A unix socket on this machine, in a folder that only we may enter, which leads to streams.
+
+    ``refused`` is why the last stream could not be opened; None where it was. With ``context``, TLS is spoken
+    over the stream, to a server called ``server_name``.
+    """
+
+    def __init__(
+        self, opened: Callable[[], Awaitable[Stream]], context: ssl.SSLContext | None = None, server_name: str = ""
+    ) -> None:
+        self.refused: StreamRefused | None = None
+        self.path = ""
+        self._opened = opened
+        self._context = context
+        self._server_name = server_name
+        self._folder: str | None = None
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> Self:
+        self._folder = tempfile.mkdtemp(prefix="muster-")
+        self.path = str(Path(self._folder) / "s")
+        self._server = await asyncio.start_unix_server(self._accepted, self.path)
+        return self
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._joined((reader, writer))
+        except StreamRefused as refused:
+            self.refused = refused
+        except asyncio.CancelledError:
+            # Only `close` cancels it; asyncio would log the rest of it.
+            return
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _joined(self, accepted: Stream) -> None:
+        stream = await self._opened()
+        self.refused = None
+        if self._context is None:
+            try:
+                await _both_ways(accepted, stream)
+            finally:
+                stream[1].close()
+            return
+        async with piped(stream) as connected:
+            try:
+                secured = await asyncio.open_connection(
+                    sock=connected, ssl=self._context, server_hostname=self._server_name
+                )
+            except ssl.SSLError as error:
+                reason = getattr(error, "verify_message", "") or error.reason or str(error)
+                raise StreamRefused(Attempt("TLS failed", "wrong", str(reason))) from None
+            except OSError as error:
+                raise StreamRefused(from_os_error(error)) from None
+            try:
+                await _both_ways(accepted, secured)
+            finally:
+                secured[1].close()
