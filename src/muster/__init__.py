@@ -14,9 +14,16 @@ from muster.need import need as need
 if TYPE_CHECKING:
     from muster import fact as fact
     from muster.applies import expects as expects
+    from muster.applies import shows_certificate as shows_certificate
     from muster.declaration import check as check
+    from muster.facts.certificate import Certificate as Certificate
     from muster.facts.clock import Clock as Clock
     from muster.facts.command_output import CommandOutput as CommandOutput
+    from muster.facts.container_health import ContainerHealth as ContainerHealth
+    from muster.facts.container_lookup import ContainerLookup as ContainerLookup
+    from muster.facts.container_ports import ContainerPorts as ContainerPorts
+    from muster.facts.container_state import ContainerState as ContainerState
+    from muster.facts.container_uptime import ContainerUptime as ContainerUptime
     from muster.facts.docker_containers import DockerContainers as DockerContainers
     from muster.facts.docker_engine import DockerAnswer as DockerAnswer
     from muster.facts.expected_units import ExpectedUnits as ExpectedUnits
@@ -27,6 +34,9 @@ if TYPE_CHECKING:
     from muster.facts.listening_ports import ListeningPorts as ListeningPorts
     from muster.facts.load import Load as Load
     from muster.facts.memory import Memory as Memory
+    from muster.facts.response import Response as Response
+    from muster.facts.sqlite_file import SqliteFile as SqliteFile
+    from muster.facts.sqlite_integrity import SqliteIntegrity as SqliteIntegrity
     from muster.facts.swap import Swap as Swap
     from muster.facts.uptime import Uptime as Uptime
     from muster.judge import Measure as Measure
@@ -47,10 +57,16 @@ if TYPE_CHECKING:
 #: Public name -> the module that has it. A fact's type is added here with its module.
 _HOMES = {
     "Attempt": "probes",
+    "Certificate": "facts.certificate",
     "Clock": "facts.clock",
     "Command": "probes",
     "CommandOutput": "facts.command_output",
     "Container": "targets",
+    "ContainerHealth": "facts.container_health",
+    "ContainerLookup": "facts.container_lookup",
+    "ContainerPorts": "facts.container_ports",
+    "ContainerState": "facts.container_state",
+    "ContainerUptime": "facts.container_uptime",
     "Database": "targets",
     "DockerAnswer": "facts.docker_engine",
     "DockerContainers": "facts.docker_containers",
@@ -70,12 +86,16 @@ _HOMES = {
     "Memory": "facts.memory",
     "Output": "probes",
     "Probe": "probes",
+    "Response": "facts.response",
+    "SqliteFile": "facts.sqlite_file",
+    "SqliteIntegrity": "facts.sqlite_integrity",
     "Swap": "facts.swap",
     "Target": "targets",
     "Unobserved": "probes",
     "Uptime": "facts.uptime",
     "check": "declaration",
     "expects": "applies",
+    "shows_certificate": "applies",
 }
 
 __all__ = [*_HOMES, "Need", "fact", "need"]

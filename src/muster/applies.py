@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from muster.targets import Endpoint
+
 
 def expects(field: str) -> Callable[[Any], bool]:
     """Applies where the inventory says something in ``field`` of the target, such as ``ports``."""
@@ -14,3 +16,8 @@ def expects(field: str) -> Callable[[Any], bool]:
         return value is not None and value != () and value != {}
 
     return applies
+
+
+def shows_certificate(endpoint: Endpoint) -> bool:
+    """Applies to endpoints whose certificate is verified: https, and not ``verify: false``."""
+    return endpoint.url.lower().startswith("https:") and endpoint.verify

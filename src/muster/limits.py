@@ -57,10 +57,18 @@ class Measurable:
 
 #: Every measurement of the shipped checks, by name. The one place for default limits.
 MEASURABLE: Mapping[str, Measurable] = {
+    # TLS certificates are renewed 30 days before their end, as certbot does; a week is left to do it by hand.
+    "certificate_days_left": Measurable(
+        "d", "days until an endpoint's certificate expires", Limit(warning_below=30, critical_below=7)
+    ),
     # A second off misleads whoever compares logs; one-time passwords are wrong beyond 30 s (RFC 6238, 5.2).
     "clock_offset_seconds": Measurable(
         "s", "how far the host's clock is from ours, for certain", Limit(warning=1, critical=30)
     ),
+    # The guides want none. An engine counts them for as long as the container exists.
+    "container_restarts": Measurable("", "restarts by the container's restart policy", Limit(warning=0)),
+    "container_uptime_seconds": Measurable("s", "time since the container was started"),
+    "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
     "filesystem_used_percent": Measurable(
         "%", "space in use, of what users other than root can have", Limit(warning=80, critical=90)
     ),
@@ -71,6 +79,9 @@ MEASURABLE: Mapping[str, Measurable] = {
     "load_per_core": Measurable("", "5-minute load average, for each core", Limit(warning=2, critical=10)),
     "memory_used_percent": Measurable(
         "%", "memory that programs cannot get without swapping", Limit(warning=85, critical=95)
+    ),
+    "response_seconds": Measurable(
+        "s", "time from the request to the end of the answer", Limit(warning=1, critical=5)
     ),
     "swap_used_percent": Measurable("%", "swap in use", Limit(warning=80)),
     "uptime_seconds": Measurable("s", "time since the host started", Limit(warning_below=600)),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Literal, NoReturn
+from urllib.parse import urljoin
 
 from muster.jsonpath import difference, excerpt, look_up
 from muster.need import need
@@ -86,16 +87,23 @@ class Response:
         return printable(self.text[: LONGEST_EXCERPT * 2].strip(), LONGEST_EXCERPT)
 
     @property
-    def is_circle(self) -> bool:
-        """Whether the endpoint redirects to where it has been already."""
-        return len(set(self._way)) < len(self._way)
+    def onward(self) -> str | None:
+        """Where the answer sends on, and was not followed; None where it sends nowhere."""
+        location = self.header("location")
+        return urljoin(self.url, location) if location and self.status in REDIRECTS else None
 
     @property
-    def way(self) -> str:
-        """The redirects, up to where they come round: ``a -> b -> a``."""
-        way = list(self._way)
-        again = next((at for at, url in enumerate(way) if url in way[:at]), len(way) - 1)
-        return " -> ".join(way[: again + 1])
+    def outcome(self) -> str:
+        """What came of it, in words: ``503 Service Unavailable: ...``, ``redirects in a circle: a -> b -> a``."""
+        onward = self.onward
+        if onward is None:
+            return f"{self.said}: {self.excerpt}"
+        way = (*self.redirects, self.url, onward)
+        if onward in way[:-1]:
+            return f"redirects in a circle: {' -> '.join(way[way.index(onward) :])}"
+        if self.redirects:
+            return f"redirects {len(self.redirects)} times, and then to {onward}"
+        return f"{self.said} to {onward}"
 
     @property
     def json_error(self) -> str | None:
@@ -139,10 +147,6 @@ class Response:
         kind = f" of {self.media_type}" if self.media_type else ""
         more = "more than " if self.truncated else ""
         return f"{text}, {more}{size(self.size)}{kind}" + (f": {self.excerpt}" if self.body else "")
-
-    @property
-    def _way(self) -> tuple[str, ...]:
-        return (*self.redirects, self.url) if self.redirects else ()
 
     def _decoded(self, errors: Literal["strict", "backslashreplace"]) -> str:
         charset = re.search(r'charset\s*=\s*"?([\w.:-]+)', self.header("content-type") or "", re.IGNORECASE)
