@@ -90,10 +90,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command printed, as bytes, and its exit status.
+    """What a command printed, as bytes, and its exit status. ``seconds`` is how long it took.
 
-    It was asked for not before ``started_at`` and had answered not later than ``seconds`` after: both by
-    this machine's clock, the first in seconds since the epoch (0 where nobody looked at the clock).
+    It ran within the time from ``started_at`` to ``answered_at``: by this machine's clock, in seconds since
+    the epoch, 0 where nobody looked at it. The first is when the question was sent, or later where it is
+    sure that it did not reach the host before; the second is when the whole answer was here.
     """
 
     stdout: bytes
@@ -102,6 +103,7 @@ class Output:
     truncated: bool = False
     seconds: float = 0.0
     started_at: float = 0.0
+    answered_at: float = 0.0
 
     @property
     def text(self) -> str:

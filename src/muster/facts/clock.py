@@ -53,18 +53,17 @@ def parse(output: Output) -> Clock:
     found = _ANSWER.fullmatch(whole(output, "date"))
     if not found:
         raise Unobserved("unreadable", "date does not tell the seconds since the epoch")
-    if not output.started_at:
+    if not output.started_at or output.answered_at < output.started_at:
         raise Unobserved("internal", "nobody looked at our clock when the host was asked for its own")
     first, coarse = _seconds(found[1], found[2])
     last, _ = _seconds(found[4], found[5])
-    ours = output.started_at + output.seconds / 2
+    took = output.answered_at - output.started_at
     # Whole seconds do not tell how long the host took; nor does a clock that was set between its readings.
-    there = 0.0 if coarse else min(max(last - first, 0.0), output.seconds)
-    doubt = (output.seconds - there) / 2 + (0.5 if coarse else 0.0)
+    there = 0.0 if coarse else min(max(last - first, 0.0), took)
+    doubt = (took - there) / 2 + (0.5 if coarse else 0.0)
     if doubt > MOST_DOUBT:
-        raise Unobserved(
-            "timeout", f"the host's clock came after {output.seconds:.1f} s: too late to tell its offset"
-        )
+        raise Unobserved("timeout", f"the host's clock came after {took:.1f} s: too late to tell its offset")
+    ours = (output.started_at + output.answered_at) / 2
     return Clock((first + last) / 2 - ours, doubt, {"yes": True, "no": False}.get(found[3]))
 
 

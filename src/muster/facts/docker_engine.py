@@ -12,9 +12,6 @@ from muster.targets import Host
 #: What a host on which nobody expects a Docker engine, and none is, does not have.
 NO_ENGINE = "no Docker engine here, and none is expected"
 
-#: How a user gets the right to ask the engine.
-WAY_IN = "put the user who asks into the group docker, or leave these checks out: -k 'not docker'"
-
 
 @dataclass(frozen=True, slots=True)
 class DockerAnswer:
@@ -40,7 +37,7 @@ def parse(answer: EngineAnswer, expected: bool) -> DockerAnswer:
     if attempt.cause == "missing" and not expected:
         raise DoesNotApply(NO_ENGINE)
     if attempt.cause == "permission":
-        raise Unobserved("permission", f"Docker engine: {attempt}; {WAY_IN}")
+        raise Unobserved("permission", f"Docker engine: {attempt}")
     if not attempt.connected:
         return DockerAnswer(attempt)
     said = answer.version or {}

@@ -71,6 +71,6 @@ def _unit(name: str, block: str) -> Unit:
 @need(Host)
 def expected_units(host: Host) -> Probe[ExpectedUnits]:
     """The state of the systemd units that the inventory expects of the host."""
-    asked = f"LC_ALL=C systemctl show -p LoadState -p ActiveState -p SubState -- {shlex.join(host.units)}"
+    asked = f"systemctl show -p LoadState -p ActiveState -p SubState -- {shlex.join(host.units)}"
     script = f"{IF_SYSTEMD_RUNS}{asked} && echo end" if host.units else "echo end"
     return Probe(Command(script, timeout=host.timeout), partial(parse, names=host.units))

@@ -16,9 +16,7 @@ ABSENT = "no systemd\n"
 #: The beginning of a script that asks systemd.
 IF_SYSTEMD_RUNS = 'if [ ! -d /run/systemd/system ]; then echo "no systemd"; exit; fi\n'
 
-_SCRIPT = (
-    IF_SYSTEMD_RUNS + "LC_ALL=C systemctl list-units --failed --all --plain --full --no-legend --no-pager && echo end"
-)
+_SCRIPT = IF_SYSTEMD_RUNS + "systemctl list-units --failed --all --plain --full --no-legend --no-pager && echo end"
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def file(path: str) -> Need[FileState]:
     quoted = shlex.quote(path)
     # The raw mode in hexadecimal (%f) reads the same from GNU, busybox and in every language.
     script = (
-        f"LC_ALL=C stat -L -c %f:%U:%G:%s:%Y {quoted} || exit\n"
+        f"stat -L -c %f:%U:%G:%s:%Y {quoted} || exit\n"
         f"if [ -L {quoted} ]; then readlink {quoted}; else echo; fi && echo end"
     )
 

@@ -15,8 +15,8 @@ from muster.text import size
 # df exits with 1 where one of many filesystems cannot be read: its status is a line of the answer.
 SCRIPT = """\
 cat /proc/mounts || exit
-echo =; LC_ALL=C df -P -k; echo "= $?"
-LC_ALL=C df -P -i; echo "= $?\""""
+echo =; df -P -k; echo "= $?"
+df -P -i; echo "= $?\""""
 
 #: A host with hundreds of containers has a long table of mounts.
 MAX_BYTES = 1_048_576
