@@ -1,0 +1,42 @@
+"""Databases: they are there, open, and sound."""
+
+from muster import Attempt, Measure, SqliteFile, SqliteIntegrity, check
+
+
+@check(
+    severity="critical",
+    remediation="ls -la FOLDER; sqlite3 FILE 'PRAGMA schema_version'; docker compose up -d",
+    runbook="databases.md#database-does-not-accept-connections",
+)
+def test_database_accepts_connections(database_attempt: Attempt) -> None:
+    """The database accepts connections.
+
+    What stores its data there cannot work while it does not.
+    """
+    assert database_attempt.connected, f"{database_attempt}, expected a connection"
+
+
+@check(
+    severity="warning",
+    remediation="df -h FOLDER; delete what is over; sqlite3 FILE 'PRAGMA wal_checkpoint(TRUNCATE); VACUUM'",
+    runbook="databases.md#database-is-too-large",
+)
+def test_database_size_is_within_limits(sqlite_file: SqliteFile, measure: Measure) -> None:
+    """The database's file is of the size that it should be.
+
+    One that grows without end fills the disk; one that shrank has lost something.
+    """
+    measure("database_size_bytes", sqlite_file.total_bytes)
+
+
+@check(
+    severity="critical",
+    remediation="Stop what writes to it and copy the file; sqlite3 FILE .recover, or restore the last backup",
+    runbook="databases.md#database-is-damaged",
+)
+def test_database_integrity(sqlite_integrity: SqliteIntegrity) -> None:
+    """The database passes its own integrity check.
+
+    Damage spreads with each write, and backups of it are damaged too.
+    """
+    assert sqlite_integrity.ok, f"{sqlite_integrity}, expected ok"
