@@ -33,9 +33,9 @@ class Plan:
     settled: tuple[tuple[Target, Need[Any], Unobserved | DoesNotApply], ...] = ()
 
     @property
-    def wanted(self) -> int:
-        """How many facts are asked for."""
-        return sum(len(ask.wants) for asks in self.hosts.values() for ask in asks)
+    def wanted(self) -> dict[Host, int]:
+        """How many facts are asked of each host."""
+        return {host: sum(len(ask.wants) for ask in asks) for host, asks in self.hosts.items()}
 
     def describe(self) -> Iterator[str]:
         """The lines that ``--dry-run`` prints: each host, and under it each question in plan order."""

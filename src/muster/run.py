@@ -203,8 +203,9 @@ class Run:
             if not self._is_quick(item):
                 following = item
         if not self.is_worker and session.items:
-            with terminal.gathering(self._terminal, self.suite.targets) as progress:
-                self.suite.gather(progress)
+            plan = self.suite.plan()
+            with terminal.gathering(self._terminal, plan.wanted) as progress:
+                self.suite.gather(plan, progress)
         return None
 
     # Judge

@@ -77,18 +77,16 @@ class Suite:
         from muster.plan import make_plan
 
         chosen = self._wanted if hosts is None else hosts
-        wanted = (
-            pair for host in chosen for pair in self._wanted.get(host, ()) if not self.observations.has(*pair)
-        )
+        wanted = (pair for host in chosen for pair in self._wanted.get(host, ()) if not self.observations.has(*pair))
         return make_plan(wanted, self._hosts)
 
-    def gather(self, progress: Progress | None = None) -> None:
-        """Ask for all that is wanted, of all hosts at once.
+    def gather(self, plan: Plan, progress: Progress | None = None) -> None:
+        """Ask for all that is planned, of all hosts at once.
 
         Raises:
             KeyboardInterrupt: what was observed until then stays.
         """
-        self.gatherer.gather_now(self.plan(), self.observations, progress)
+        self.gatherer.gather_now(plan, self.observations, progress)
 
     @property
     def gatherer(self) -> Gatherer:

@@ -69,32 +69,23 @@ def dry_run(terminal: Terminal, lines: Iterator[str], redact: Callable[[str], st
 
 
 @contextmanager
-def gathering(terminal: Any, targets: Sequence[Target]) -> Iterator[Callable[[Host, int], None] | None]:
-    """Show how far the gathering is, on a terminal; say how long it took, everywhere."""
+def gathering(terminal: Any, wanted: Mapping[Host, int]) -> Iterator[Callable[[Host, int], None] | None]:
+    """Show how far the gathering is, on a terminal; say how long it took, everywhere.
+
+    ``wanted`` is how many facts are asked of each host.
+    """
     start = time.monotonic()
-    observed = 0
-
-    def count(host: Host, number: int) -> None:
-        nonlocal observed
-        observed += number
-
-    hosts = sum(isinstance(target, Host) for target in targets)
     terminal.ensure_newline()
     if terminal.isatty and terminal.verbosity >= -1:
         from muster.report.progress import bar
 
-        with bar(terminal, targets) as advance:
-
-            def shown(host: Host, number: int) -> None:
-                count(host, number)
-                advance(host, number)
-
-            yield shown
+        with bar(wanted, colour=terminal.hasmarkup) as advance:
+            yield advance
     else:
-        yield count
+        yield None
     if terminal.verbosity >= 0:
-        seconds = time.monotonic() - start
-        terminal.write_line(f"observed {plural(observed, 'fact')} of {plural(hosts, 'host')} in {seconds:.1f} s")
+        asked = f"asked {plural(len(wanted), 'host')} for {plural(sum(wanted.values()), 'fact')}"
+        terminal.write_line(f"{asked} in {time.monotonic() - start:.1f} s")
 
 
 class Listing:
