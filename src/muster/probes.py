@@ -75,13 +75,14 @@ class Login:
 class Command:
     """Question: what does this POSIX sh text print on the host? Answer: an `Output`.
 
-    ``timeout`` in seconds; of the output, ``max_bytes`` are kept. ``told`` is what people read in place
-    of a long script.
+    ``timeout`` in seconds; of the output, the first ``max_bytes`` are kept, and of standard error the last
+    ``stderr_bytes``, where the reason stands. ``told`` is what people read in place of a long script.
     """
 
     script: str
     timeout: float = 10.0
     max_bytes: int = 65_536
+    stderr_bytes: int = 8_192
     told: str = ""
 
     def describe(self) -> str:

@@ -16,9 +16,6 @@ from collections.abc import Callable, Sequence
 
 from muster.probes import Command, Output
 
-STDERR_KEPT = 8_192
-"""Of a command's standard error, this many bytes are kept: the last ones, where the reason stands."""
-
 NOISE_KEPT = 2_048
 MARK_MAX = 64
 
@@ -53,6 +50,11 @@ def new_nonce() -> str:
     return secrets.token_hex(16)
 
 
+def added_path(path: str) -> str:
+    """What a batch adds at the end of ``PATH``, where ``path`` is a link's."""
+    return f"{SYSTEM_PATH}:{path}" if path else SYSTEM_PATH
+
+
 def build(commands: Sequence[Command], nonce: str, *, path: str = "", kill: int | None = None) -> bytes:
     """The script that runs the commands one after the other, each in a subshell of its own.
 
@@ -65,7 +67,7 @@ def build(commands: Sequence[Command], nonce: str, *, path: str = "", kill: int 
     )
     text = SCRIPT.format(
         nonce=nonce,
-        path=shlex.quote(f"{SYSTEM_PATH}:{path}" if path else SYSTEM_PATH),
+        path=shlex.quote(added_path(path)),
         kill=f"kill -9 -- -{kill} 2>/dev/null\n" if kill and kill > 1 else "",
         sections=sections or ":",
     )
@@ -76,7 +78,8 @@ class Frames:
     """Takes the two streams of a batch apart, as they come.
 
     ``clock`` measures how long commands take, ``wall`` says when they began. ``group`` is the batch's process
-    group once its first mark has come. ``began`` and ``finished`` are called with a command's number. ``noise`` is the end of what came on either stream before the first mark.
+    group once its first mark has come. ``began`` and ``finished`` are called with a command's number.
+    ``noise`` is the end of what came on either stream before the first mark.
     """
 
     def __init__(
@@ -128,8 +131,8 @@ class Frames:
 
     def _err_mark(self, words: list[bytes]) -> None:
         match words:
-            case [b"begin", number] if self._number(number) is not None:
-                self._err.keep(STDERR_KEPT, last=True)
+            case [b"begin", number] if (n := self._number(number)) is not None:
+                self._err.keep(self._commands[n].stderr_bytes, last=True)
             case [b"end", number, status] if (n := self._number(number)) is not None and status.isdigit():
                 self._stderr[n] = self._err.taken(), int(status)
                 self._finish(n)
