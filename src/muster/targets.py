@@ -67,7 +67,7 @@ class DockerEngine:
     expected: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Target:
     """What is watched.
 
@@ -89,8 +89,12 @@ class Target:
         """What stands in a test's id: ``proxy-1/quota-proxy``, or the name alone."""
         return f"{self.host}/{self.name}" if self.host else self.name
 
+    def __repr__(self) -> str:
+        """Short, and without the fields: an endpoint's headers may hold a secret."""
+        return f"<{type(self).__name__} {self.id}>"
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Host(Target):
     """A machine. ``groups`` are the inventory's groups that it is in.
 
@@ -111,7 +115,7 @@ class Host(Target):
 RUNNER = Host(name="", connection=Connection(kind="local"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Container(Target):
     """A container, found by ``match``: a glob over the names of a host's containers.
 
@@ -136,7 +140,7 @@ class Value:
     limit: Limit = Limit()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Endpoint(Target):
     """An HTTP or HTTPS endpoint.
 
@@ -159,7 +163,7 @@ class Endpoint(Target):
     verify: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Database(Target):
     """A database. ``url`` is ``sqlite:////absolute/path``; other kinds of database come later."""
 

@@ -1,0 +1,37 @@
+"""The JSON Schema of an inventory, as editors read it (draft 2020-12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NOT_TEXT = {"integer", "number", "boolean"}
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema, in which a variable may stand wherever a value may: ``port: ${port}`` is no number to an editor."""
+    from muster.inventory.schema import adapter
+
+    schema = adapter().json_schema(mode="validation")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_with_variables(schema),
+        "title": "Muster inventory",
+    }
+
+
+def _with_variables(schema: Any) -> Any:
+    """The schema with ``${name}`` allowed in place of a number, true or false, or one of a few words."""
+    if isinstance(schema, list):
+        return [_with_variables(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = ("const", "enum", "required")
+    relaxed = {
+        key: value if key in kept else _with_variables(value)
+        for key, value in schema.items()
+        if key != "title"  # pydantic's, the name of the field again
+    }
+    if schema.get("type") not in _NOT_TEXT and "enum" not in schema:
+        return relaxed
+    outer = {key: relaxed.pop(key) for key in ("description", "default") if key in relaxed}
+    return {**outer, "anyOf": [relaxed, {"type": "string", "pattern": r"\$\{"}]}

@@ -1,0 +1,260 @@
+"""Levels: what one place of an inventory says (defaults, a group, a host, a target), validated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from muster.inventory.document import TEXT, Document, Shape
+from muster.inventory.problems import Problem, nearest, suggest
+from muster.inventory.templates import Scope, Template, TemplateError
+from muster.inventory.units import quantity
+from muster.limits import MEASURABLE, unit_of
+from muster.targets import Position
+
+if TYPE_CHECKING:
+    from yaml.nodes import Node
+
+#: The sections of targets that are under a host, or at the top level.
+SECTIONS = ("containers", "endpoints", "databases")
+BOUNDS = ("warning", "critical", "warning_below", "critical_below")
+
+_TARGET: Shape = {"labels": TEXT, "headers": TEXT}
+#: How a level is read.
+SHAPE: Shape = {"labels": TEXT, **{name: {"*": _TARGET} for name in SECTIONS}}
+
+#: Fields that name things, or that end up in a command: no secret may stand there.
+_OPEN = {"labels", "match", "ports", "listening", "units", "groups", "via", "limits"}
+_FILES = {"ca_file", "cert_file", "key_file", "known_hosts"}
+_PASSWORD = re.compile(r"://[^/?#]*:[^/?#@$]+@")
+_SSH_ONLY = ("port", "key_file", "known_hosts", "host_key_check", "via")
+#: What a connection of each kind has no use for.
+MEANINGLESS = {
+    "ssh": (),
+    "docker": _SSH_ONLY,
+    "local": ("user", *_SSH_ONLY),
+    "none": ("user", "sudo", *_SSH_ONLY),
+}
+
+
+class Problems:
+    """What is wrong, each thing once: a group's mistake is one, however many hosts are in it."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Position | None, str], Problem] = {}
+
+    def add(self, position: Position | None, text: str, once: str | None = None) -> None:
+        """Note a problem; of those with the same position and ``once`` (else text), the first counts."""
+        self._found.setdefault((position, once or text), Problem(position, text))
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for each in problems:
+            self.add(each.position, each.text)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def sorted(self, files: list[str]) -> list[Problem]:
+        """In the order of the files, and what is in no file first."""
+        places = {name: place for place, name in enumerate(files)}
+
+        def key(problem: Problem) -> tuple[int, int, int]:
+            at = problem.position
+            return (places.get(at.file, -1), at.line, at.column) if at else (-2, 0, 0)
+
+        return sorted(self._found.values(), key=key)
+
+
+class Level:
+    """What one place says, and what that is once its variables are filled in.
+
+    ``path`` leads to it from the top of the file, and ``node`` is what is there; for the targets of the top
+    level that is the file itself. ``content`` is what it says, with the ``templates`` that are in it, and
+    ``variables`` are its own ``vars``. ``lenient`` is for what no host uses: nothing is filled in, and what
+    hangs on a variable passes.
+    """
+
+    __slots__ = ("_memo", "content", "document", "lenient", "names", "node", "path", "templates", "variables")
+
+    def __init__(self, document: Document, path: tuple[str, ...], node: Node, content: Any = None) -> None:
+        self.document = document
+        self.path = path
+        self.node = node
+        self.lenient = False
+        before = len(document.templates)
+        self.content: Any = document.value(node, SHAPE) if content is None else content
+        self.templates = document.templates[before:] if content is None else list(_templates(content))
+        self.variables: Any = {}
+        if self.content is None:
+            self.content = {}
+        elif isinstance(self.content, dict) and "vars" in self.content:
+            self.variables = self.content.pop("vars") or {}
+            self.templates = list(_templates(self.content)) if self.templates else []
+        self.names = tuple({name: None for each in self.templates for name in each.names})
+        self._memo: dict[tuple[Any, ...], dict[str, Any] | None] = {}
+
+    def at(self, *path: object, key: bool = False) -> Position:
+        """Where something in it stands, or the nearest thing around it."""
+        return self.document.at(self.node, path, key)[0]
+
+    def has(self, *path: str) -> bool:
+        """Does it say something there?"""
+        place = self.content
+        for step in path:
+            if not isinstance(place, dict) or step not in place:
+                return False
+            place = place[step]
+        return True
+
+    def validated(self, scope: Scope, problems: Problems) -> dict[str, Any] | None:
+        """What it says, with the variables of ``scope``; None where it is wrong, which is added to ``problems``."""
+        try:
+            values = (
+                tuple((value.__class__, value, secret) for value, secret in map(scope.lookup, self.names))
+                if self.names and not self.lenient
+                else ()
+            )
+        except TemplateError:
+            self._filled(self.content, scope, problems, ())
+            return None
+        if values not in self._memo:
+            self._memo[values] = self._validated(scope, problems)
+        return self._memo[values]
+
+    def _validated(self, scope: Scope, problems: Problems) -> dict[str, Any] | None:
+        from pydantic import ValidationError
+
+        from muster.inventory.explain import explain
+        from muster.inventory.schema import adapter
+
+        faults = Problems()
+        content = self._filled(self.content, scope, faults, ()) if self.templates else self.content
+        whole: Any = content
+        for step in reversed(self.path):
+            whole = {step: whole}
+        try:
+            found: Any = adapter().validate_python(whole)
+            for step in self.path:
+                found = found[step]
+            self._refine(found, faults)
+        except ValidationError as error:
+            for each in error.errors(include_url=False, include_input=False):
+                inside = each["loc"][len(self.path) :]
+                _, node = self.document.at(self.node, inside)
+                written = node.value if isinstance(node.value, str) else None
+                if self.lenient and written and "${" in written:
+                    continue
+                text, key = explain(
+                    each, written, self._meaning(node, scope) if written and "${" in written else None
+                )
+                faults.add(self.at(*inside, key=key) if inside else self.document.position(self.node), text)
+        problems.extend(faults.sorted([]))
+        return None if faults else found
+
+    def _meaning(self, node: Node, scope: Scope) -> str | None:
+        """What the variables of a text make of it, unless that is a secret."""
+        position = self.document.position(node)
+        for template in self.templates:
+            if template.position == position:
+                value, secret = scope.fill(template)
+                return None if secret else str(value)
+        return None
+
+    def _filled(self, value: Any, scope: Scope, problems: Problems, path: tuple[object, ...]) -> Any:
+        """The content with its variables filled in."""
+        if value.__class__ is Template:
+            if self.lenient:
+                return value.written
+            try:
+                text, secret = scope.fill(value)
+            except TemplateError as error:
+                problems.add(error.position or value.position, str(error), once=error.name)
+                return value.written
+            if secret and (place := self._is_open(path)):
+                problems.add(
+                    value.position, f"a secret cannot stand in {place}, it would be seen; use vars and --set"
+                )
+            return text
+        if isinstance(value, dict):
+            return {key: self._filled(each, scope, problems, (*path, key)) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled(each, scope, problems, (*path, index)) for index, each in enumerate(value)]
+        return value
+
+    def _is_open(self, path: tuple[object, ...]) -> str | None:
+        """The field that ``path`` leads to, if it is one that is seen."""
+        section, fields = (path[0], path[2:]) if path[0] in SECTIONS else ("", path)
+        if section == "databases" and fields[:1] == ("url",):
+            return "the path of a database"
+        return next((str(step) for step in fields[:2] if step in _OPEN), None)
+
+    def _refine(self, found: dict[str, Any], problems: Problems) -> None:
+        """Finish a validated level in place: limits in their unit and with their source, files by their path."""
+        self._limits(found.get("limits"), ("limits",), problems)
+        for section in ("connection", "docker"):
+            if section in found:
+                self._files(found[section])
+        for section in SECTIONS:
+            for name, entry in found.get(section, {}).items():
+                self._refine_target(entry, (section, name), problems)
+        connection = found.get("connection") or {}
+        for name in MEANINGLESS[connection.get("kind", "ssh")]:
+            if name in connection:
+                text = f"{name} has no meaning where kind is {connection['kind']}; leave it out, or use kind: ssh"
+                problems.add(self.at("connection", name, key=True), text)
+
+    def _refine_target(self, entry: dict[str, Any], path: tuple[str, ...], problems: Problems) -> None:
+        self._limits(entry.get("limits"), (*path, "limits"), problems)
+        self._files(entry)
+        if "@" in entry.get("url", ""):
+            position, node = self.document.at(self.node, (*path, "url"))
+            if _PASSWORD.search(str(node.value)):
+                problems.add(position, "a password stands in this url; take it from ${env:NAME} or ${file:/path}")
+        for name, value in entry.get("values", {}).items():
+            self._bounds(value, value.get("unit") or unit_of(name), (*path, "values", name), problems)
+
+    def _limits(self, limits: dict[str, dict[str, Any]] | None, path: tuple[str, ...], problems: Problems) -> None:
+        for name, bounds in (limits or {}).items():
+            # A user may measure what we do not know, so that only what looks like a slip is refused.
+            if name not in MEASURABLE and (meant := nearest(name, MEASURABLE, 0.9)):
+                text = f'no check measures "{name}"; did you mean "{meant}"?'
+                problems.add(self.at(*path, name, key=True), text)
+            self._bounds(bounds, unit_of(name), (*path, name), problems)
+
+    def _bounds(self, bounds: dict[str, Any], unit: str, path: tuple[str, ...], problems: Problems) -> None:
+        for bound in BOUNDS:
+            value = bounds.get(bound)
+            if value is None:
+                continue
+            try:
+                bounds[bound] = quantity(value, unit)
+            except ValueError as error:
+                position, node = self.document.at(self.node, (*path, bound))
+                if not (self.lenient and "${" in str(node.value)):
+                    problems.add(position, f'{bound}: "{node.value}" {error}')
+        position = self.at(*path, key=True)
+        bounds["source"] = f"{position.file}:{position.line}"
+
+    def _files(self, entry: dict[str, Any]) -> None:
+        for name in _FILES & entry.keys():
+            if entry[name] is not None:
+                entry[name] = str(Path(self.document.name).parent / Path(entry[name]).expanduser())
+
+
+def _templates(value: object) -> Iterator[Template]:
+    """All templates in a content."""
+    if value.__class__ is Template:
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _templates(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _templates(each)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message on a name that is not known."""
+    return f'unknown {kind} "{name}"{suggest(name, known)}'

@@ -1,0 +1,46 @@
+"""Problems: what is wrong with an inventory, where, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from muster.targets import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. ``position`` is None where it is in no file, as for ``--set``."""
+
+    position: Position | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.text}" if self.position else self.text
+
+
+class InventoryError(Exception):
+    """An inventory cannot be used. ``problems`` are all of them, in the order of the files; one a line as text."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class NothingSelected(Exception):  # noqa: N818 (it is what happened)
+    """A pattern of ``--limit`` matches no host and no target. Says which pattern, and the nearest names."""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like ``name``, or None where none is at all like it."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), 1, cutoff)), None)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What follows an unknown name in a message: the nearest known one, else all where they are few, else nothing."""
+    names = list(known)
+    if found := nearest(name, names):
+        return f'; did you mean "{found}"?'
+    return f"; known here: {', '.join(names)}" if 0 < len(names) <= 20 else ""

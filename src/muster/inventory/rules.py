@@ -1,0 +1,107 @@
+"""What has to hold once the levels of a host are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from muster.inventory.levels import Level, Problems
+from muster.inventory.problems import suggest
+from muster.targets import Position
+
+_SINGULAR = {"containers": "container", "endpoints": "endpoint", "databases": "database"}
+
+
+class Where(Protocol):
+    """Where something of a host is said: by the innermost level that says it."""
+
+    def __call__(self, *path: str, key: bool = False) -> Position: ...
+
+
+Report = Callable[[Position, str], None]
+
+
+def check_bounds(bounds: Mapping[str, Any], path: tuple[str, ...], where: Where, report: Report) -> None:
+    """A warning comes before its critical."""
+    warning, critical = bounds.get("warning"), bounds.get("critical")
+    if warning is not None and critical is not None and warning > critical:
+        report(where(*path), f"{path[-1]}: warning {warning:g} above critical {critical:g} would never be seen")
+    warning, critical = bounds.get("warning_below"), bounds.get("critical_below")
+    if warning is not None and critical is not None and warning < critical:
+        report(
+            where(*path),
+            f"{path[-1]}: warning_below {warning:g} under critical_below {critical:g} would never be seen",
+        )
+
+
+def check_target(section: str, name: str, entry: Mapping[str, Any], where: Where, report: Report) -> None:
+    """A target has what it cannot be without."""
+    for limit, bounds in entry.get("limits", {}).items():
+        check_bounds(bounds, (section, name, "limits", limit), where, report)
+    if section != "containers" and not entry.get("url"):
+        scheme = "https://..." if section == "endpoints" else "sqlite:////absolute/path"
+        report(where(section, name, key=True), f'{_SINGULAR[section]} "{name}" has no url; write url: {scheme}')
+    for value, bounds in entry.get("values", {}).items():
+        check_bounds(bounds, (section, name, "values", value), where, report)
+        if "path" not in bounds:
+            text = f'value "{value}" has no path; write path: $.{value}'
+            report(where(section, name, "values", value, key=True), text)
+
+
+def check_host(merged: Mapping[str, Any], where: Where, report: Report) -> None:
+    """The connection can do what is asked of the host."""
+    for limit, bounds in merged.get("limits", {}).items():
+        check_bounds(bounds, ("limits", limit), where, report)
+    kind = merged.get("connection", {}).get("kind", "ssh")
+    docker = merged.get("docker") or {}
+    url = docker.get("url") or ""
+    tls = [name for name in ("ca_file", "cert_file", "key_file") if docker.get(name)]
+    if tls and not url.startswith("tcp://"):
+        report(where("docker", tls[0], key=True), f"{tls[0]} is for TLS; it needs url: tcp://address:port")
+    elif tls and kind == "ssh":
+        text = "a Docker engine with TLS cannot be asked through ssh; use unix:// there, or connection: none"
+        report(where("docker", "url"), text)
+    elif ("cert_file" in tls) != ("key_file" in tls):
+        report(where("docker", tls[0], key=True), "cert_file and key_file go together; give both")
+    if kind == "none":
+        for name in ("listening", "units", "databases"):
+            if merged.get(name):
+                text = f"{name} cannot be observed where connection is none; use ssh or local"
+                report(where(name, key=True), text)
+        if merged.get("containers") and not url.startswith("tcp://"):
+            text = "containers cannot be observed where connection is none; use ssh or local, or docker: {url: tcp://...}"
+            report(where("containers", key=True), text)
+
+
+def check_ways(ways: Mapping[str, tuple[str, Sequence[Level]]], kinds: Mapping[str, str], problems: Problems) -> None:
+    """Every host that others are reached through is there, is reached by ssh itself, and leads to no circle.
+
+    ``ways`` are the hosts with ``via``, each with the levels that say so; ``kinds`` the kind of connection of
+    every host, empty where it could not be put together.
+    """
+    for name, (via, levels) in ways.items():
+        way = [name, via]
+        while way[-1] in ways and way[-1] not in way[:-1]:
+            way.append(ways[way[-1]][0])
+        if via not in kinds:
+            fault = f'via: unknown host "{via}"{suggest(via, kinds)}'
+        elif way[-1] in way[:-1]:
+            out = f"; give {via} connection: {{via: null}}" if via == way[-1] else ""
+            fault = f"via leads in a circle: {' -> '.join(way)}{out}"
+        elif kinds[via] not in ("ssh", ""):
+            fault = f"via: {via} is not reached by ssh (its connection is {kinds[via]}), so nothing can go through it"
+        else:
+            continue
+        problems.add(finder(levels)("connection", "via"), fault, once="via")
+
+
+def finder(levels: Sequence[Level]) -> Where:
+    """Where something is said: by the innermost of the levels that says it."""
+
+    def where(*path: str, key: bool = False) -> Position:
+        for level in reversed(levels):
+            if level.has(*path):
+                return level.at(*path, key=key)
+        return levels[-1].at()
+
+    return where
