@@ -1,18 +1,72 @@
 """Live fixtures: ``host``, ``http``, ``docker_client`` and ``database``, for what no declared fact can say.
 
 A test that takes one runs in pytest's ordinary way, once for each host (or database) of the inventory. All of
-them go over the host's one pooled connection.
+them go over the host's one pooled connection, and live as long as their module's turn at that host.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
+from muster.targets import Database, Host, Target
+from muster.verdict import EXIT_CONFIGURATION
+
+if TYPE_CHECKING:
+    import requests
+    from docker import DockerClient
+    from testinfra.host import Host as TestinfraHost
+
+    from muster.live.access import Access
+    from muster.live.database import SqliteFile
     from muster.suite import Suite
 
 
 def register(session: pytest.Session, suite: Suite) -> None:
-    """Make the live fixtures of this run known to pytest. They stand before those of other plugins."""
+    """Make the live fixtures of this run known to pytest. ``host`` stands before testinfra's own."""
+    if session.config.getoption("hosts", None):
+        pytest.exit("--hosts is for testinfra alone; over an inventory, use --limit", EXIT_CONFIGURATION)
+    hosts: dict[Host, TestinfraHost] = {}
+
+    def access(target: Target) -> Access:
+        from muster.live.access import Access
+
+        return Access(suite, suite.host_of(target))
+
+    def host(target: Target) -> TestinfraHost:
+        """The host as testinfra knows it: https://testinfra.readthedocs.io/en/latest/modules.html."""
+        from muster.live.host import testinfra_host
+
+        # One for the whole run: testinfra finds out what kind of system it is once.
+        place = suite.host_of(target)
+        if place not in hosts:
+            hosts[place] = testinfra_host(access(target))
+        return hosts[place]
+
+    def http(target: Target) -> Iterator[requests.Session]:
+        """A requests.Session in the host's own network: http://127.0.0.1:8787/ is its own loopback."""
+        from muster.live.http import session
+
+        with session(access(target)) as made:
+            yield made
+
+    def docker_client(target: Target) -> Iterator[DockerClient]:
+        """A docker.DockerClient of the host's engine."""
+        from muster.live.docker import docker_client
+
+        with closing(docker_client(access(target))) as client:
+            yield client
+
+    def database(target: Target) -> SqliteFile:
+        """The database, to ask in SQL and not to change: database.execute("SELECT 1").fetchone()."""
+        from muster.live.database import sqlite_file
+
+        assert isinstance(target, Database)
+        return sqlite_file(access(target), target)
+
+    # Module scope, so that module-scoped fixtures of a test file may depend on them, as with testinfra's.
+    for fixture in (host, http, docker_client, database):
+        pytest.register_fixture(name=fixture.__name__, func=fixture, node=session, scope="module")
