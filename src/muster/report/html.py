@@ -151,7 +151,7 @@ class HtmlReport:
         if down:
             row["observed"] += f"; {plural(len(down), 'check')} not observed"
         if host not in self._unreachable:
-            row["check"], row["target"] = "The host is reachable", _text(host)
+            row["check"], row["target"] = "The host is reachable", "<small>the host</small>"
         keys = {**row, "result": _RESULTS[verdict.verdict], "testId": _text(host)}
         cells = _markup(row, verdict.verdict, host)
         data = {**keys, "extras": [], "resultsTableRow": cells, "log": _details(verdict, down)}
@@ -172,8 +172,8 @@ class HtmlReport:
         }
         here = Path(__file__).parent
         boxes = "".join(
-            f'<label class="verdict-{name}"><input type="checkbox" id="show-{name}" checked>{name} '
-            f"<b>{counts[name]:,}</b></label>"
+            f'<label class="verdict-{name}"><input type="checkbox" id="show-{name}" checked'
+            f"{'' if counts[name] else ' disabled'}>{name} <b>{counts[name]:,}</b></label>"
             for name in NAMES
         )
         return "\n".join(
@@ -217,11 +217,13 @@ def _title(tally: Tally) -> str:
 
 def _row(verdict: Verdict) -> dict[str, str]:
     """The content of a verdict's cells, by column. pytest-html sorts by this markup as it stands."""
-    kind = f" <small>{escape(verdict.kind)}</small>" if verdict.kind != "host" else ""
+    target = "<small>the host</small>"
+    if verdict.kind != "host":
+        target = f"{_text(verdict.target)} <small>{escape(verdict.kind)}</small>"
     return {
         "verdict": _verdict(verdict.verdict, verdict.verdict),
         "host": _text(verdict.host) or "<i>from here</i>",
-        "target": _text(verdict.target) + kind,
+        "target": target,
         "check": f"{_text(verdict.check.title)} <small>{_text(verdict.check.name)}</small>",
         "observed": _text(verdict.message or verdict.observed),
         "measured": _measured(verdict.measurements),
@@ -302,19 +304,24 @@ def _details(verdict: Verdict, down: Sequence[Verdict] = ()) -> str:
     """What stands under a row, in one line: pytest-html marks lines that start with E."""
     check = verdict.check
     labels = ", ".join(f"{name}={value}" for name, value in verdict.labels.items())
+    wrong = verdict.verdict not in ("ok", "skipped")
     said = {
-        "Wrong" if verdict.verdict in ("critical", "warning", "waived") else "Reason": _text(verdict.message),
-        "Observed": _text(verdict.observed) if verdict.observed != verdict.message else "",
-        "Expected": _text(check.title),
-        "Remediation": _text(check.remediation) if verdict.verdict != "ok" else "",
-        "Runbook": f"docs/runbooks/{_text(check.runbook)}" if check.runbook and verdict.verdict != "ok" else "",
+        "Observed": _text(verdict.observed) if verdict.message and verdict.observed != verdict.message else "",
+        "Expected": _text(check.title) if wrong else "",
+        "Remediation": _text(check.remediation) if wrong else "",
+        "Runbook": f"docs/runbooks/{_text(check.runbook)}" if wrong and check.runbook else "",
         "Cause": verdict.cause or "",
         "Labels": _text(labels),
         "Observed at": timestamp(verdict.observed_at) if verdict.observed_at else "",
         "Measured": _table(verdict.measurements) if len(verdict.measurements) > _MEASUREMENTS else "",
-        "Not observed": ", ".join(_text(f"{each.target}: {each.check.name.replace('_', ' ')}") for each in down),
+        "Not observed": ", ".join(map(_subject, down)),
     }
     return _pairs(said)
+
+
+def _subject(verdict: Verdict) -> str:
+    part = f"{verdict.target}: " if verdict.kind != "host" else ""
+    return _text(part + verdict.check.name.replace("_", " "))
 
 
 def _table(measurements: Iterable[Measurement]) -> str:

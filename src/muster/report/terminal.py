@@ -32,6 +32,9 @@ _COLOURS: Mapping[Name, dict[str, bool]] = {
     "waived": {"yellow": True},
 }
 
+#: What pytest summarises at its end where ``-r`` does not say.
+USUAL_REPORTCHARS = "fE"
+
 #: Up to so many verdicts, a run lists the good ones too without being asked.
 FEW = 100
 
@@ -74,6 +77,9 @@ def gathering(terminal: Any, wanted: Mapping[Host, int]) -> Iterator[Callable[[H
 
     ``wanted`` is how many facts are asked of each host.
     """
+    if not wanted:
+        yield None
+        return
     start = time.monotonic()
     terminal.ensure_newline()
     if terminal.isatty and terminal.verbosity >= -1:
@@ -191,8 +197,15 @@ def scope(tally: Tally) -> str:
 
 
 def leave_to_listing(config: Any) -> None:
-    """Keep pytest from printing again what the listing says, unless its own options ask for it."""
+    """Keep pytest from printing again what the listing says, unless its own options ask for it.
+
+    What failed and has no verdict is in no listing: then pytest prints all, as it always does.
+    """
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    failed = [*terminal.getreports("failed"), *terminal.getreports("error")]
+    if not all(hasattr(report, "muster") for report in failed):
+        return
     if config.option.tbstyle == "auto":
         config.option.tbstyle = "no"
-    if config.option.reportchars == "fE":
-        config.option.reportchars = ""
+    if config.option.reportchars == USUAL_REPORTCHARS:
+        terminal.reportchars = ""
