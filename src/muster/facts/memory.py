@@ -49,8 +49,8 @@ def parse(output: Output) -> Memory:
     total = found.get("MemTotal", 0)
     available = found.get("MemAvailable")
     estimated = available is None
-    if available is None and found.keys() >= {"MemFree", "Buffers", "Cached"}:
-        available = found["MemFree"] + found["Buffers"] + found["Cached"] - found.get("Shmem", 0)
+    if available is None and found.keys() >= {"MemFree", "Buffers", "Cached", "Shmem"}:
+        available = found["MemFree"] + found["Buffers"] + found["Cached"] - found["Shmem"]
     if available is None or not 0 <= available <= total or total == 0:
         raise Unobserved(
             "unreadable", "/proc/meminfo does not say how much memory there is and how much is available"
