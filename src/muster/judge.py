@@ -78,9 +78,7 @@ def subject(need: Need[Any], target: Target, host: Host) -> Target:
     return target if isinstance(target, need.of) else host
 
 
-def judge(
-    case: Case, target: Target, host: Host, observations: Observations, redact: Redactor
-) -> Verdict:
+def judge(case: Case, target: Target, host: Host, observations: Observations, redact: Redactor) -> Verdict:
     """Call the check with its facts and say what comes of it.
 
     A fact that could not be observed makes the verdict unknown, one that does not apply makes it
@@ -107,8 +105,7 @@ def judge(
     except AssertionError as wrong:
         failure = wrong
     except Exception as fault:
-        broken = Unobserved("internal", f"the check itself broke: {_where(fault)}")
-        return unjudged(case.check, target, broken, redact, seen)
+        return unjudged(case.check, target, broken(fault), redact, seen)
     return judged(case.check, target, seen, measure, failure, redact)
 
 
@@ -190,7 +187,8 @@ def _complaint(taken: Measurement) -> str:
     return f"{taken.name}{part} is {amount(taken.value, taken.unit)}, expected {bound}{unit}"
 
 
-def _where(fault: BaseException) -> str:
+def broken(fault: BaseException) -> Unobserved:
+    """What a judged check leaves unknown that raised something other than an assertion: where it broke."""
     frames = traceback.extract_tb(fault.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(fault).__name__}: {fault}{place}"
+    return Unobserved("internal", f"the check itself broke: {type(fault).__name__}: {fault}{place}")

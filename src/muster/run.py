@@ -18,7 +18,7 @@ from typing import IO, Any
 import pytest
 
 from muster.declaration import LIVE, CheckError, described, is_check, is_live, kind_of, read_case
-from muster.judge import Case, Measure, judged, unjudged
+from muster.judge import Case, Measure, broken, judged, unjudged
 from muster.need import Need
 from muster.observations import Observation
 from muster.probes import Cause, DoesNotApply, Unobserved
@@ -316,7 +316,8 @@ class Run:
             failure = error if error is None or isinstance(error, AssertionError) else AssertionError(str(error))
             return judged(check, target, seen, measure, failure, redact)
         if not isinstance(error, Unobserved):
-            error = Unobserved(_cause(error), f"the check itself broke: {type(error).__name__}: {error}")
+            said = f"the check itself broke: {type(error).__name__}: {error}"
+            error = broken(error) if case else Unobserved(_cause(error), said)
         return unjudged(check, target, error, redact, seen)
 
     def _case_of(self, item: pytest.Item) -> Case | None:

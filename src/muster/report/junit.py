@@ -31,6 +31,9 @@ def properties(verdict: Verdict, *, brief: bool = False) -> list[tuple[str, obje
             ("runbook", check.runbook),
             ("cause", verdict.cause),
         ]
+    if verdict.verdict in ("warning", "waived"):
+        # The two have no failure or error in JUnit to say what is wrong.
+        pairs.append(("message", verdict.message))
     if verdict.measurements:
         pairs.append(("measurements", "; ".join(map(measured, verdict.measurements))))
     return [pair for pair in pairs if pair[1]]
