@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from muster.jsonpath import difference, excerpt, look_up
 from muster.need import need
-from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved
+from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved, without_credentials
 from muster.targets import Endpoint
 from muster.text import printable, size
 
@@ -90,7 +90,7 @@ class Response:
     def onward(self) -> str | None:
         """Where the answer sends on, and was not followed; None where it sends nowhere."""
         location = self.header("location")
-        return urljoin(self.url, location) if location and self.status in REDIRECTS else None
+        return without_credentials(urljoin(self.url, location)) if location and self.status in REDIRECTS else None
 
     @property
     def outcome(self) -> str:
@@ -208,7 +208,13 @@ def parse(exchange: Exchange) -> Response:
     """Make the fact of an answer. Raises `Unobserved` where there is none."""
     found = answered(exchange)
     return Response(
-        found.url, found.status, found.headers, found.body, found.truncated, found.seconds, found.redirects
+        url=without_credentials(found.url),
+        status=found.status,
+        headers=found.headers,
+        body=found.body,
+        truncated=found.truncated,
+        seconds=found.seconds,
+        redirects=tuple(map(without_credentials, found.redirects)),
     )
 
 
