@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pytest
 
-from muster.declaration import LIVE, CheckError, described, is_check, is_live, kind_of, read_case
+from muster.declaration import CheckError, described, is_check, is_live, kind_of, read_case, read_check
 from muster.judge import Case, Measure, broken, judged, unjudged
 from muster.need import Need
 from muster.observations import Observation
@@ -27,7 +27,7 @@ from muster.report.folder import FolderError, claim
 from muster.report.junit import MANY, explanation, properties
 from muster.report.results import Results
 from muster.suite import Suite
-from muster.targets import Host, Target
+from muster.targets import Target
 from muster.verdict import (
     EXIT_BAD,
     EXIT_BROKEN,
@@ -143,7 +143,7 @@ class Run:
             raise collector.CollectError(f"{collector.nodeid}::{name}: a check is a function of a module, no method")
         try:
             case = self._case(obj)
-            kind = case.of if case else _kind(obj)
+            kind = case.of if case else self._kind(obj)
         except CheckError as error:
             raise collector.CollectError(str(error)) from None
         if case:
@@ -157,6 +157,7 @@ class Run:
     def _case(self, function: Callable[..., Any]) -> Case | None:
         """The check as a judged one, or None where it asks for a live fixture or one of its own."""
         if is_live(inspect.signature(function).parameters):
+            read_check(function)
             return None
         return read_case(function, self.suite.needs)
 
@@ -164,10 +165,7 @@ class Run:
         if "target" not in metafunc.fixturenames:
             return
         case = self._cases.get(metafunc.function)
-        if case is None:
-            targets = self.suite.targets_of(_kind(metafunc.function, metafunc.fixturenames))
-        else:
-            targets = self.suite.targets_of(case.of, case.applies)
+        targets = self.suite.targets_of(case.of, case.applies) if case else self._live_targets(metafunc)
         metafunc.parametrize(
             "target",
             targets,
@@ -176,9 +174,37 @@ class Run:
             scope="function" if case else "module",
         )
 
+    def _live_targets(self, metafunc: pytest.Metafunc) -> list[Target]:
+        """The targets of a test that is no judged check: of its kind, at the hosts that its module chooses."""
+        try:
+            targets = self.suite.targets_of(self._kind(metafunc.function, metafunc.fixturenames))
+        except CheckError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
+        from muster import live
+
+        hosts = live.chosen_hosts(metafunc.module, self.suite)
+        return targets if hosts is None else [each for each in targets if self.suite.host_of(each) in hosts]
+
+    def _kind(self, function: Callable[..., Any], arguments: Sequence[str] = ()) -> type[Target]:
+        """The kind of target that a test is about which is no judged check."""
+        taken = {*arguments, *inspect.signature(function).parameters}
+        module = inspect.getmodule(function)
+        declared = (self.suite.needs.get(name) or getattr(module, name, None) for name in taken)
+        return kind_of(function, [each for each in declared if isinstance(each, Need)], taken)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Judged checks first, host by host; live ones after them, as pytest ordered them."""
+        """Judged checks first, host by host; live ones after them, as pytest ordered them.
+
+        What has no target here is left out: pytest would count it as skipped.
+        """
+        idle = [item for item in items if _asks_for_target(item) and not isinstance(_target(item), Target)]
+        if idle:
+            for item in idle:
+                kind = self._kind(item.function, item.fixturenames).kind  # type: ignore[attr-defined]
+                self._without_target[kind] = self._without_target.get(kind, 0) + 1
+            items[:] = [item for item in items if item not in set(idle)]
+            self.config.hook.pytest_deselected(items=idle)
         places = {target: place for place, target in enumerate(self.suite.targets)}
         last = len(places)
         items.sort(key=lambda item: places.get(_target(item), last) if self._case_of(item) else last + 1)
@@ -271,7 +297,9 @@ class Run:
             user_properties=said,
             muster=verdict.to_plain() if self.is_worker else verdict,
         )
-        teardown = pytest.TestReport(*where, "passed", None, "teardown", start=start, stop=start, user_properties=said)
+        teardown = pytest.TestReport(
+            *where, "passed", None, "teardown", start=start, stop=start, user_properties=said
+        )
         log = item.ihook.pytest_runtest_logreport
         log(report=_shaped(call, verdict, item))
         log(report=teardown)
@@ -294,7 +322,11 @@ class Run:
             return _shaped(report, verdict, item)
         if verdict.verdict == "warning":
             report.outcome, report.longrepr = "passed", None
-        elif report.failed and self.suite.redact(report.longreprtext) != report.longreprtext:
+        elif isinstance(call.excinfo and call.excinfo.value, Unobserved):
+            report.longrepr = explanation(verdict)
+        if verdict.verdict == "unknown":
+            report.when = "setup"
+        if report.failed and self.suite.redact(report.longreprtext) != report.longreprtext:
             report.longrepr = self.suite.redact(report.longreprtext)
         report.sections = [(title, self.suite.redact(text)) for title, text in report.sections]
         return report
@@ -309,7 +341,8 @@ class Run:
             seen = [Observation("", observed_at=call.start, seconds=call.duration)]
         error = call.excinfo.value if call.excinfo else None
         if report.skipped:
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            reason = getattr(report, "wasxfail", said)
             return unjudged(check, target, DoesNotApply(reason.removeprefix("Skipped: ")), redact, seen)
         if isinstance(error, AssertionError | pytest.fail.Exception) or error is None:
             measure = item.stash.get(_MEASURE, Measure())
@@ -418,10 +451,9 @@ def _target(item: pytest.Item) -> Any:
     return callspec.params.get("target") if callspec else None
 
 
-def _kind(function: Callable[..., Any], arguments: Sequence[str] = ()) -> type[Target]:
-    taken = set(arguments) | set(inspect.signature(function).parameters)
-    needs: list[Need[Any]] = []
-    return kind_of(function, needs, taken) if taken & {*LIVE, "target"} else Host
+def _asks_for_target(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "target" in callspec.params
 
 
 def _shaped(report: pytest.TestReport, verdict: Verdict, item: pytest.Item) -> pytest.TestReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
@@ -80,9 +80,8 @@ class Verdict:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values only, to cross a process border; `from_plain` is the way back."""
-        plain = asdict(self)
-        plain["labels"] = dict(self.labels)
-        return plain
+        # The labels of most targets are a mapping proxy, which cannot be copied.
+        return asdict(replace(self, labels=dict(self.labels)))
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Verdict:

@@ -16,6 +16,8 @@ from muster.targets import Database, Host, Target
 from muster.verdict import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import requests
     from docker import DockerClient
     from testinfra.host import Host as TestinfraHost
@@ -23,6 +25,39 @@ if TYPE_CHECKING:
     from muster.live.access import Access
     from muster.live.database import SqliteFile
     from muster.suite import Suite
+
+
+def chosen_hosts(module: ModuleType, suite: Suite) -> set[Host] | None:
+    """The hosts that a test file written for testinfra wants: its ``testinfra_hosts``. None where it does not say.
+
+    Each entry is a pattern as ``--limit`` takes it. Of ``ssh://user@web-1:22`` or ``ansible://web`` the name
+    counts: how a host is reached is the inventory's to say.
+
+    Raises:
+        pytest.Collector.CollectError: an entry matches nothing.
+    """
+    entries = getattr(module, "testinfra_hosts", None)
+    if entries is None:
+        return None
+    from muster.inventory import NothingSelected, select
+
+    try:
+        selected = [select(suite.inventory, _pattern(entry, suite)) for entry in entries]
+    except NothingSelected as error:
+        said = str(error).removeprefix("--limit ")
+        raise pytest.Collector.CollectError(f"{module.__file__}: testinfra_hosts: {said}") from None
+    return {suite.host_of(target) for targets in selected for target in targets}
+
+
+def _pattern(entry: str, suite: Suite) -> str:
+    kind, is_url, rest = entry.partition("://")
+    if not is_url:
+        return entry
+    from testinfra.backend.base import BaseBackend
+
+    name = str(BaseBackend.parse_hostspec(rest.partition("?")[0]).name)
+    everything = kind == "ansible" and name == "all" and name not in suite.inventory.groups
+    return "*" if everything else name
 
 
 def register(session: pytest.Session, suite: Suite) -> None:
