@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import pytest
 
@@ -25,6 +25,7 @@ from muster.probes import Cause, DoesNotApply, Unobserved
 from muster.report import terminal
 from muster.report.folder import FolderError, claim
 from muster.report.junit import MANY, explanation, properties
+from muster.report.listing import Listing
 from muster.report.results import Results
 from muster.suite import Suite
 from muster.targets import Target
@@ -51,7 +52,7 @@ class Run:
         self.suite = suite
         self.id = uuid.uuid4().hex
         self.tally = Tally()
-        self.listing = terminal.Listing(config.get_verbosity())
+        self.listing = Listing(config.get_verbosity())
         self.is_worker = hasattr(config, "workerinput")
         self.dry = bool(config.getoption("muster_dry_run"))
         self._cases: dict[Callable[..., Any], Case] = {}
@@ -285,7 +286,8 @@ class Run:
         # An item's own location asks the file system, for each of the items of one function.
         if (place := self._places.get(case.function)) is None:
             place = self._places[case.function] = item.location[:2]
-        where = (getattr(item, "id", item.nodeid), (*place, item.name), {item.name: 1})
+        names: dict[str, Literal[1]] = {item.name: 1}
+        where = (getattr(item, "id", item.nodeid), (*place, item.name), names)
         call = pytest.TestReport(
             *where,
             "passed",
@@ -317,7 +319,7 @@ class Run:
         verdict = self._verdict_of(item, described(function), call, report)
         item.user_properties.extend(properties(verdict))
         report.user_properties = list(item.user_properties)
-        report.muster = verdict.to_plain() if self.is_worker else verdict
+        vars(report)["muster"] = verdict.to_plain() if self.is_worker else verdict
         if self._case_of(item):
             return _shaped(report, verdict, item)
         if verdict.verdict == "warning":
@@ -377,7 +379,7 @@ class Run:
         if said is None or self.is_worker:
             return
         verdict = Verdict.from_plain(said) if isinstance(said, dict) else said
-        report.muster = verdict
+        vars(report)["muster"] = verdict
         self.tally.add(verdict)
         self.listing.add(verdict)
         if self._results:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from muster.text import amount
 from muster.verdict import Measurement, Verdict
 
-
 #: Above so many verdicts, those that are ok carry only the properties that tell them apart: with all of them,
 #: 30,000 test cases took pytest's writer 160 MB.
 MANY = 5_000

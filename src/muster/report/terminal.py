@@ -1,17 +1,16 @@
-"""The terminal: what a run looks at while it gathers, and what came of it, host by host."""
+"""The terminal: what a run is about, how far it is while it gathers, and what it comes to."""
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from muster.report.listing import COLOURS
 from muster.targets import Host, Target
 from muster.text import plural, printable
-from muster.verdict import NAMES, Name, Tally, Verdict
+from muster.verdict import NAMES, Name, Tally
 
 #: Pytest's category of each verdict: what its own summary counts it as.
 CATEGORIES: Mapping[Name, str] = {
@@ -23,20 +22,8 @@ CATEGORIES: Mapping[Name, str] = {
     "waived": "xfailed",
 }
 
-_COLOURS: Mapping[Name, dict[str, bool]] = {
-    "ok": {"green": True},
-    "warning": {"yellow": True},
-    "critical": {"red": True, "bold": True},
-    "unknown": {"purple": True, "bold": True},
-    "skipped": {"light": True},
-    "waived": {"yellow": True},
-}
-
 #: What pytest summarises at its end where ``-r`` does not say.
 USUAL_REPORTCHARS = "fE"
-
-#: Up to so many verdicts, a run lists the good ones too without being asked.
-FEW = 100
 
 
 class Terminal(Protocol):
@@ -94,87 +81,6 @@ def gathering(terminal: Any, wanted: Mapping[Host, int]) -> Iterator[Callable[[H
         terminal.write_line(f"{asked} in {time.monotonic() - start:.1f} s")
 
 
-class Listing:
-    """The verdicts of a run, host by host, as the terminal shows them at its end.
-
-    With ``verbosity`` above 0 every verdict is listed, below 0 only those that are not ok; at 0, all of a small run
-    and of a large one those that are not ok. The unknowns of a host that is down are one line.
-    """
-
-    def __init__(self, verbosity: int) -> None:
-        self._verbosity = verbosity
-        self._by_host: dict[str, list[Verdict]] = {}
-        self._ok: dict[str, int] = {}
-        self._down: dict[str, list[Verdict]] = {}
-        self._count = 0
-
-    def add(self, verdict: Verdict) -> None:
-        self._count += 1
-        if self._verbosity == 0 and self._count == FEW + 1:
-            for host, verdicts in self._by_host.items():
-                self._by_host[host] = [each for each in verdicts if each.verdict not in ("ok", "skipped")]
-        quiet = self._verbosity < 0 or (self._verbosity == 0 and self._count > FEW)
-        if verdict.verdict == "ok":
-            self._ok[verdict.host] = self._ok.get(verdict.host, 0) + 1
-        listed = self._by_host.setdefault(verdict.host, [])
-        if verdict.host_down:
-            self._down.setdefault(verdict.host, []).append(verdict)
-        elif not quiet or verdict.verdict not in ("ok", "skipped"):
-            listed.append(verdict)
-
-    def write(self, terminal: Any) -> None:
-        """Write what there is to say of each host."""
-        width = max(40, shutil.get_terminal_size((80, 24)).columns)
-        for host, verdicts in self._by_host.items():
-            down = self._down.get(host)
-            if not verdicts and not down:
-                continue
-            terminal.ensure_newline()
-            if down:
-                self._write_down(terminal, host, verdicts, down, width)
-                continue
-            good = self._ok.get(host, 0) - sum(each.verdict == "ok" for each in verdicts)
-            terminal.write(host or "from here", bold=True)
-            terminal.write_line(f"  ({good} more ok)" if good else "")
-            for verdict in verdicts:
-                _write(terminal, verdict, width)
-
-    @staticmethod
-    def _write_down(terminal: Any, host: str, verdicts: list[Verdict], down: list[Verdict], width: int) -> None:
-        terminal.write(host, bold=True)
-        why = f": {down[0].message}; {plural(len(down), 'check')} not observed"
-        terminal.write_line(why, **_COLOURS["critical"])
-        for verdict in verdicts:
-            if verdict.check.name != "host_is_reachable":
-                _write(terminal, verdict, width)
-
-
-def _write(terminal: Any, verdict: Verdict, width: int) -> None:
-    """One verdict: its name, what was judged, what was seen or what is wrong, and what to do."""
-    part = f"{verdict.target}: " if verdict.target != verdict.host else ""
-    text = verdict.message or verdict.observed
-    subject = part + verdict.check.name.replace("_", " ")
-    terminal.write(f"  {verdict.verdict:<9}", **_COLOURS[verdict.verdict])
-    room = width - 1
-    lines = textwrap.wrap(
-        f"{subject}  {text}" if text else subject,
-        room,
-        initial_indent=" " * 11,
-        subsequent_indent=" " * 15,
-        break_on_hyphens=False,
-    )
-    terminal.write_line(lines[0].strip())
-    for line in lines[1:]:
-        terminal.write_line(line)
-    if verdict.verdict in ("ok", "skipped"):
-        return
-    todo = [verdict.check.remediation, f"docs/runbooks/{verdict.check.runbook}" if verdict.check.runbook else ""]
-    for line in filter(None, todo):
-        wrapped = textwrap.wrap(line, room, initial_indent=" " * 13 + "→ ", subsequent_indent=" " * 15)
-        for each in wrapped:
-            terminal.write_line(each, light=True)
-
-
 def last_line(terminal: Any, tally: Tally) -> None:
     """The last line of a run: its verdicts, its targets, and how many checks could not look."""
     terminal.ensure_newline()
@@ -182,7 +88,7 @@ def last_line(terminal: Any, tally: Tally) -> None:
     counted = [name for name in reversed(NAMES) if tally.counts[name]]
     for place, name in enumerate(counted):
         terminal.write(", " if place else "")
-        terminal.write(f"{tally.counts[name]:,} {name}", **_COLOURS[name])
+        terminal.write(f"{tally.counts[name]:,} {name}", **COLOURS[name])
     terminal.write_line(f" · {scope(tally)}")
 
 

@@ -1,0 +1,120 @@
+"""The listing: what came of a run, host by host, for the person who has to act on it."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from muster.text import plural
+from muster.verdict import Name, Verdict
+
+COLOURS: Mapping[Name, dict[str, bool]] = {
+    "ok": {"green": True},
+    "warning": {"yellow": True, "bold": True},
+    "critical": {"red": True, "bold": True},
+    "unknown": {"purple": True, "bold": True},
+    "skipped": {"light": True},
+    "waived": {"yellow": True},
+}
+
+#: Up to so many verdicts, a run lists the good ones too without being asked.
+FEW = 100
+
+_GOOD = ("ok", "skipped")
+_INDENT = 12
+
+
+class Listing:
+    """The verdicts of a run, as the terminal shows them at its end.
+
+    With ``verbosity`` above 0 every verdict stands by itself; below 0 only those that are not ok are shown. At 0, a
+    small run shows all and a large one those that are not ok; the checks of a target that could not look for
+    one and the same reason are one entry. A host that is down is always one line.
+    """
+
+    def __init__(self, verbosity: int) -> None:
+        self._verbosity = verbosity
+        self._by_host: dict[str, list[Verdict]] = {}
+        self._ok: dict[str, int] = {}
+        self._down: dict[str, list[Verdict]] = {}
+        self._count = 0
+
+    def add(self, verdict: Verdict) -> None:
+        self._count += 1
+        if self._verbosity == 0 and self._count == FEW + 1:
+            for host, verdicts in self._by_host.items():
+                self._by_host[host] = [each for each in verdicts if each.verdict not in _GOOD]
+        quiet = self._verbosity < 0 or (self._verbosity == 0 and self._count > FEW)
+        if verdict.verdict == "ok":
+            self._ok[verdict.host] = self._ok.get(verdict.host, 0) + 1
+        listed = self._by_host.setdefault(verdict.host, [])
+        if verdict.host_down:
+            self._down.setdefault(verdict.host, []).append(verdict)
+        elif not quiet or verdict.verdict not in _GOOD:
+            listed.append(verdict)
+
+    def write(self, terminal: Any) -> None:
+        """Write what there is to say of each host, in the order in which they were judged."""
+        width = max(40, shutil.get_terminal_size((80, 24)).columns) - 1
+        for host, verdicts in self._by_host.items():
+            down = self._down.get(host)
+            if not verdicts and not down:
+                continue
+            terminal.ensure_newline()
+            terminal.write(host or "observed from here", bold=True)
+            if down:
+                why = f": {down[0].message}; {plural(len(down), 'check')} not observed"
+                terminal.write_line(why, **COLOURS["critical"])
+                verdicts = [each for each in verdicts if each.check.name != "host_is_reachable"]
+            else:
+                more = self._ok.get(host, 0) - sum(each.verdict == "ok" for each in verdicts)
+                terminal.write_line(f"  ({more:,} more ok)" if more else "")
+            for entry in self._entries(verdicts):
+                _write(terminal, entry, width)
+
+    def _entries(self, verdicts: Iterable[Verdict]) -> Iterable[list[Verdict]]:
+        """Verdicts that are shown as one."""
+
+        def reason(verdict: Verdict) -> object:
+            alone = self._verbosity > 0 or verdict.verdict != "unknown"
+            return id(verdict) if alone else (verdict.kind, verdict.target, verdict.message)
+
+        return [list(entry) for _, entry in groupby(verdicts, reason)]
+
+
+def _write(terminal: Any, entry: list[Verdict], width: int) -> None:
+    """One entry: the verdict, what was judged, what was seen or is wrong, and what to do."""
+    verdict = entry[0]
+    name = verdict.check.name.replace("_", " ") if len(entry) == 1 else f"{len(entry)} checks not observed"
+    subject = name if verdict.kind == "host" else f"{verdict.target}: {name}"
+    text = verdict.message or verdict.observed
+    terminal.write(f"  {verdict.verdict:<{_INDENT - 2}}", **COLOURS[verdict.verdict])
+    if verdict.verdict in _GOOD:
+        first, *rest = _wrapped(f"{subject} · {text}" if text else subject, width)
+        terminal.write_line(first)
+        _lines(terminal, rest)
+        return
+    first, *rest = _wrapped(subject, width)
+    terminal.write_line(first, bold=True)
+    _lines(terminal, rest, bold=True)
+    _lines(terminal, _wrapped(text, width))
+    if verdict.verdict == "unknown":  # what mends the target is no way to see it: the message has the way out
+        return
+    _lines(terminal, _wrapped(verdict.check.remediation, width, "→ "), light=True)
+    if verdict.check.runbook:
+        _lines(terminal, _wrapped(f"docs/runbooks/{verdict.check.runbook}", width, "→ "), light=True)
+
+
+def _wrapped(text: str, width: int, lead: str = "") -> list[str]:
+    indent = " " * len(lead)
+    return textwrap.wrap(
+        text, width - _INDENT, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False
+    ) or [""]
+
+
+def _lines(terminal: Any, lines: Iterable[str], **markup: bool) -> None:
+    for line in lines:
+        terminal.write_line(" " * _INDENT + line, **markup)
