@@ -5,9 +5,10 @@ A judged check does no I/O, so it needs none of pytest's fixture machinery. Noth
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -20,6 +21,11 @@ from muster.text import Redactor, amount, printable
 from muster.verdict import Check, Measurement, Name, Verdict
 
 NO_LIMIT = Limit()
+
+#: The longest name of a part that a measurement carries, in characters.
+LONGEST_PART = 200
+
+_DEEPER = re.compile(r"\n \+ {3,}(where|and) .*")
 
 
 class Given(Enum):
@@ -140,7 +146,7 @@ def judged(
         printable(redact("; ".join(complaints))) if complaints else "",
         printable(redact("; ".join(str(each.value) for each in seen))),
         cause,
-        tuple(measure.taken),
+        tuple(_harmless(each, redact) if each.of else each for each in measure.taken),
         min((each.observed_at for each in seen), default=0.0),
         max((each.seconds for each in seen), default=0.0),
     )
@@ -168,12 +174,21 @@ def unjudged(
 
 
 def said(failure: AssertionError) -> str:
-    """The message of an assertion, without what pytest's rewriting adds below it."""
-    return str(failure).split("\nassert ", 1)[0].strip() or "the assertion failed without a message"
+    """The message of an assertion, without what pytest's rewriting adds below it.
+
+    Where there is no message, pytest's words stand for it, without how it came to each part of a part.
+    """
+    text = _DEEPER.sub("", str(failure).split("\nassert ", 1)[0]).strip()
+    return text or "the assertion failed without a message"
 
 
 def _host_name(target: Target) -> str:
     return target.name if isinstance(target, Host) else target.host or ""
+
+
+def _harmless(taken: Measurement, redact: Redactor) -> Measurement:
+    """A measurement of a part that the target has named: a mount point, a key of its JSON."""
+    return replace(taken, of=printable(redact(taken.of), LONGEST_PART))
 
 
 def _complaint(taken: Measurement) -> str:

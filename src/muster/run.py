@@ -311,6 +311,7 @@ class Run:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        self._make_harmless(report)
         if call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
             return report
         function = getattr(item, "function", None)
@@ -326,12 +327,23 @@ class Run:
             report.outcome, report.longrepr = "passed", None
         elif isinstance(call.excinfo and call.excinfo.value, Unobserved):
             report.longrepr = explanation(verdict)
-        if verdict.verdict == "unknown":
-            report.when = "setup"
-        if report.failed and self.suite.redact(report.longreprtext) != report.longreprtext:
-            report.longrepr = self.suite.redact(report.longreprtext)
-        report.sections = [(title, self.suite.redact(text)) for title, text in report.sections]
+        if report.failed:
+            # An error in JUnit is what is not known, a failure is what is wrong.
+            report.when = "setup" if verdict.verdict == "unknown" else "call"
         return report
+
+    def _make_harmless(self, report: pytest.TestReport) -> None:
+        """Take secrets and control characters out of what pytest has of a test: traceback, reason, output."""
+
+        def harmless(text: str) -> str:
+            return printable_lines(self.suite.redact(text))
+
+        if isinstance(report.longrepr, tuple):
+            path, line, reason = report.longrepr
+            report.longrepr = (path, line, harmless(reason))
+        elif report.longrepr is not None and (said := harmless(report.longreprtext)) != report.longreprtext:
+            report.longrepr = said
+        report.sections = [(title, harmless(text)) for title, text in report.sections]
 
     def _verdict_of(
         self, item: pytest.Item, check: Check, call: pytest.CallInfo[None], report: pytest.TestReport
@@ -346,13 +358,15 @@ class Run:
             said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             reason = getattr(report, "wasxfail", said)
             return unjudged(check, target, DoesNotApply(reason.removeprefix("Skipped: ")), redact, seen)
-        if isinstance(error, AssertionError | pytest.fail.Exception) or error is None:
-            measure = item.stash.get(_MEASURE, Measure())
-            failure = error if error is None or isinstance(error, AssertionError) else AssertionError(str(error))
-            return judged(check, target, seen, measure, failure, redact)
+        if error is None and report.failed:
+            error = AssertionError(report.longreprtext)  # a strict xfail that passed
+        if isinstance(error, pytest.fail.Exception) or (case is None and _is_answer(error)):
+            error = AssertionError(str(error))
+        if error is None or isinstance(error, AssertionError):
+            return judged(check, target, seen, item.stash.get(_MEASURE, Measure()), error, redact)
         if not isinstance(error, Unobserved):
-            said = f"the check itself broke: {type(error).__name__}: {error}"
-            error = broken(error) if case else Unobserved(_cause(error), said)
+            cause = "internal" if case else _cause(error)
+            error = broken(error) if cause == "internal" else Unobserved(cause, f"{type(error).__name__}: {error}")
         return unjudged(check, target, error, redact, seen)
 
     def _case_of(self, item: pytest.Item) -> Case | None:
@@ -473,10 +487,16 @@ def _shaped(report: pytest.TestReport, verdict: Verdict, item: pytest.Item) -> p
     return report
 
 
+def _is_answer(error: BaseException | None) -> bool:
+    """Whether an error is an answer that is wrong, as ``raise_for_status`` and the Docker SDK raise it."""
+    return isinstance(error, OSError) and getattr(error, "response", None) is not None
+
+
 def _cause(error: BaseException) -> Cause:
-    """Why a live check could not look. Its libraries raise `OSError` for whatever the network did."""
+    """Why a live test could not look. Its libraries raise `OSError` for whatever the network did."""
     if isinstance(error, PermissionError):
         return "permission"
     if isinstance(error, TimeoutError):
         return "timeout"
-    return "network" if isinstance(error, OSError) else "internal"
+    of_files = FileNotFoundError | FileExistsError | IsADirectoryError | NotADirectoryError
+    return "network" if isinstance(error, OSError) and not isinstance(error, of_files) else "internal"
