@@ -49,7 +49,7 @@ def parse(database: Database, output: Output) -> SqliteIntegrity:
     if look.locked:
         raise Unobserved("timeout", f"the database was locked amid the check: {look.error}")
     # "*** in database main ***" stands above the faults.
-    faults = tuple(printable(line, LONGEST_FAULT) for line in look.further if not line.startswith("***"))
+    faults = tuple(printable(line, LONGEST_FAULT) for line in look.further if line != "ok" and line[:3] != "***")
     if not faults:
         raise Unobserved("unreadable", f"{look.tool}: {look.error or 'the integrity check gave no result'}")
     return SqliteIntegrity(faults)
