@@ -29,6 +29,7 @@ from muster.report.listing import Listing
 from muster.report.results import Results
 from muster.suite import Suite
 from muster.targets import Target
+from muster.text import printable_lines
 from muster.verdict import (
     EXIT_BAD,
     EXIT_BROKEN,
@@ -331,6 +332,19 @@ class Run:
             # An error in JUnit is what is not known, a failure is what is wrong.
             report.when = "setup" if verdict.verdict == "unknown" else "call"
         return report
+
+    def _make_harmless(self, report: pytest.TestReport) -> None:
+        """Take secrets and control characters out of what pytest has of a test: traceback, reason, output."""
+
+        def harmless(text: str) -> str:
+            return printable_lines(self.suite.redact(text))
+
+        if isinstance(report.longrepr, tuple):
+            path, line, reason = report.longrepr
+            report.longrepr = (path, line, harmless(reason))
+        elif report.longrepr is not None and (said := harmless(report.longreprtext)) != report.longreprtext:
+            report.longrepr = said
+        report.sections = [(title, harmless(text)) for title, text in report.sections]
 
     def _make_harmless(self, report: pytest.TestReport) -> None:
         """Take secrets and control characters out of what pytest has of a test: traceback, reason, output."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 #: What stands in place of a secret.
 REDACTED = "***"
@@ -29,19 +30,35 @@ def printable(text: str, longest: int = LONGEST) -> str:
     folded = " ".join(text.split())
     if folded.isprintable():
         return folded
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in folded)
+    return _escaped(folded)
+
+
+def printable_lines(text: str) -> str:
+    """``text`` in its own lines, tabs kept; every other character that is not printable stands as its escape."""
+    return "\n".join(map(_escaped, text.split("\n")))
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode("ascii") for c in line)
 
 
 class Redactor:
-    """Replaces secrets, as they are and percent-encoded, by `REDACTED`."""
+    """Replaces secrets by `REDACTED`: as they are, percent-encoded, and as Python and JSON write them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
+        forms = {form for secret in secrets if secret for form in _forms(secret)}
         longest_first = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(REDACTED, text) if self._pattern else text
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    escaped = (repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    return (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), *escaped)
 
 
 def amount(value: float, unit: str = "") -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
 from tests.engine.report_runs import GONE, INVENTORY, Made, run, same_as_golden, steady
 from tests.servers.processes import refusing_port
 
