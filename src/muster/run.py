@@ -346,19 +346,6 @@ class Run:
             report.longrepr = said
         report.sections = [(title, harmless(text)) for title, text in report.sections]
 
-    def _make_harmless(self, report: pytest.TestReport) -> None:
-        """Take secrets and control characters out of what pytest has of a test: traceback, reason, output."""
-
-        def harmless(text: str) -> str:
-            return printable_lines(self.suite.redact(text))
-
-        if isinstance(report.longrepr, tuple):
-            path, line, reason = report.longrepr
-            report.longrepr = (path, line, harmless(reason))
-        elif report.longrepr is not None and (said := harmless(report.longreprtext)) != report.longreprtext:
-            report.longrepr = said
-        report.sections = [(title, harmless(text)) for title, text in report.sections]
-
     def _verdict_of(
         self, item: pytest.Item, check: Check, call: pytest.CallInfo[None], report: pytest.TestReport
     ) -> Verdict:
