@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from muster.inventory.texts import FILLED, LINE
+
 _NOT_TEXT = {"integer", "number", "boolean"}
 
 
@@ -20,7 +22,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _with_variables(schema: Any) -> Any:
-    """The schema with ``${name}`` allowed in place of a number, true or false, or one of a few words."""
+    """The schema with ``${name}`` allowed wherever not every text is: for a number, a word of a few, a form."""
     if isinstance(schema, list):
         return [_with_variables(each) for each in schema]
     if not isinstance(schema, dict):
@@ -31,7 +33,7 @@ def _with_variables(schema: Any) -> Any:
         for key, value in schema.items()
         if key != "title"  # pydantic's, the name of the field again
     }
-    if schema.get("type") not in _NOT_TEXT and "enum" not in schema:
+    if schema.get("type") not in _NOT_TEXT and "enum" not in schema and schema.get("pattern") in (None, LINE, FILLED):
         return relaxed
     outer = {key: relaxed.pop(key) for key in ("description", "default") if key in relaxed}
     return {**outer, "anyOf": [relaxed, {"type": "string", "pattern": r"\$\{"}]}

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from muster.inventory.problems import nearest, suggest
+from muster.inventory.texts import MISMATCH
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -39,8 +40,8 @@ def explain(error: ErrorDetails, written: str | None, meaning: str | None = None
     shown = f'{name}: "{written}"' if written is not None else name
     if meaning is not None:
         shown += f' (here "{meaning}")'
-    if kind == "value_error":
-        fault = str(error["ctx"]["error"])
+    if kind in ("value_error", "string_pattern_mismatch"):
+        fault = str(error["ctx"]["error"]) if kind == "value_error" else MISMATCH[error["ctx"]["pattern"]]
         if path[-1] == "[key]":
             return f'"{name}": {fault}', True
         return f"{shown} {fault}", False
@@ -50,8 +51,6 @@ def explain(error: ErrorDetails, written: str | None, meaning: str | None = None
         return f"{shown} is none of {', '.join(allowed)}" + (f'; did you mean "{meant}"?' if meant else ""), False
     if kind.startswith(("greater_than", "less_than")):
         return f"{shown} is out of range; it should be {error['msg'].removeprefix('Input should be ')}", False
-    if kind == "string_too_short":
-        return f"{name} is empty", path[-1] == "[key]"
     expected = _EXPECTED.get(kind.partition("_")[0])
     return f"{shown} is not {expected}" if expected else f"{shown}: {error['msg']}", False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,18 @@ class Level:
     hangs on a variable passes.
     """
 
-    __slots__ = ("_memo", "content", "document", "lenient", "names", "node", "path", "templates", "variables")
+    __slots__ = (
+        "_failed",
+        "_memo",
+        "content",
+        "document",
+        "lenient",
+        "names",
+        "node",
+        "path",
+        "templates",
+        "variables",
+    )
 
     def __init__(self, document: Document, path: tuple[str, ...], node: Node, content: Any = None) -> None:
         self.document = document
@@ -93,6 +105,7 @@ class Level:
             self.variables = self.content.pop("vars") or {}
             self.templates = list(_templates(self.content)) if self.templates else []
         self.names = tuple({name: None for each in self.templates for name in each.names})
+        self._failed: set[Position] = set()
         self._memo: dict[tuple[Any, ...], dict[str, Any] | None] = {}
 
     def at(self, *path: object, key: bool = False) -> Position:
@@ -117,16 +130,14 @@ class Level:
                 else ()
             )
         except TemplateError:
-            self._filled(self.content, scope, problems, ())
-            return None
+            return self._validated(scope, problems)
         if values not in self._memo:
             self._memo[values] = self._validated(scope, problems)
         return self._memo[values]
 
     def _validated(self, scope: Scope, problems: Problems) -> dict[str, Any] | None:
-        from pydantic import ValidationError
+        from pydantic_core import ValidationError
 
-        from muster.inventory.explain import explain
         from muster.inventory.schema import adapter
 
         faults = Problems()
@@ -140,11 +151,13 @@ class Level:
                 found = found[step]
             self._refine(found, faults)
         except ValidationError as error:
+            from muster.inventory.explain import explain
+
             for each in error.errors(include_url=False, include_input=False):
                 inside = each["loc"][len(self.path) :]
                 _, node = self.document.at(self.node, inside)
                 written = node.value if isinstance(node.value, str) else None
-                if self.lenient and written and "${" in written:
+                if self._is_unfilled(node):
                     continue
                 text, key = explain(
                     each, written, self._meaning(node, scope) if written and "${" in written else None
@@ -152,6 +165,10 @@ class Level:
                 faults.add(self.at(*inside, key=key) if inside else self.document.position(self.node), text)
         problems.extend(faults.sorted([]))
         return None if faults else found
+
+    def _is_unfilled(self, node: Node) -> bool:
+        """Is it a text whose variables were left alone, so that nothing can be said about it?"""
+        return "${" in str(node.value) and (self.lenient or self.document.position(node) in self._failed)
 
     def _meaning(self, node: Node, scope: Scope) -> str | None:
         """What the variables of a text make of it, unless that is a secret."""
@@ -170,6 +187,7 @@ class Level:
             try:
                 text, secret = scope.fill(value)
             except TemplateError as error:
+                self._failed.add(value.position)
                 problems.add(error.position or value.position, str(error), once=error.name)
                 return value.written
             if secret and (place := self._is_open(path)):
@@ -218,7 +236,7 @@ class Level:
     def _limits(self, limits: dict[str, dict[str, Any]] | None, path: tuple[str, ...], problems: Problems) -> None:
         for name, bounds in (limits or {}).items():
             # A user may measure what we do not know, so that only what looks like a slip is refused.
-            if name not in MEASURABLE and (meant := nearest(name, MEASURABLE, 0.9)):
+            if name not in MEASURABLE and (meant := _near_slip(name)):
                 text = f'no check measures "{name}"; did you mean "{meant}"?'
                 problems.add(self.at(*path, name, key=True), text)
             self._bounds(bounds, unit_of(name), (*path, name), problems)
@@ -232,7 +250,7 @@ class Level:
                 bounds[bound] = quantity(value, unit)
             except ValueError as error:
                 position, node = self.document.at(self.node, (*path, bound))
-                if not (self.lenient and "${" in str(node.value)):
+                if not self._is_unfilled(node):
                     problems.add(position, f'{bound}: "{node.value}" {error}')
         position = self.at(*path, key=True)
         bounds["source"] = f"{position.file}:{position.line}"
@@ -241,6 +259,12 @@ class Level:
         for name in _FILES & entry.keys():
             if entry[name] is not None:
                 entry[name] = str(Path(self.document.name).parent / Path(entry[name]).expanduser())
+
+
+@cache
+def _near_slip(name: str) -> str | None:
+    """The measurement that was meant by a name that is one or two letters off."""
+    return nearest(name, MEASURABLE, 0.9)
 
 
 def _templates(value: object) -> Iterator[Template]:

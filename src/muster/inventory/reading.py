@@ -57,6 +57,7 @@ class _Loading:
         self.defaults: list[Level] = []
         self.groups: dict[str, Level] = {}
         self.hosts: list[tuple[NameRange, Node, Level]] = []
+        self.memberships: list[tuple[str, ...]] = []
         self.top: list[Level] = []
         self.places: dict[str, Position] = {}
         self._documents: list[Document] = []
@@ -69,11 +70,12 @@ class _Loading:
 
     def inventory(self) -> Inventory:
         """All of it, put together."""
+        self.memberships = [self._groups_of(level) for _, _, level in self.hosts]
         self._check_variables()
         assembly = Assembly(self.problems)
         members: dict[str, list[str]] = {name: [] for name in self.groups}
         targets = [*self._assembled_hosts(assembly, members), *self._assembled_top(assembly)]
-        self._check_unused(members)
+        self._check_unused()
         if not targets and not self.problems:
             text = "the inventory has no targets; name some under hosts:, endpoints:, containers: or databases:"
             self.problems.add(Position(self.files[0], 1, 1) if self.files else None, text)
@@ -102,9 +104,7 @@ class _Loading:
         try:
             sections = self._sections(document)
             if "vars" in sections:
-                variables = document.value(sections["vars"])
-                self._check_names(document, sections["vars"], variables, ())
-                self.variables |= variables
+                self.variables |= self._proper(document, sections["vars"], document.value(sections["vars"]), ())
             if "defaults" in sections:
                 self.defaults.append(Level(document, ("defaults",), sections["defaults"]))
             if "groups" in sections:
@@ -131,7 +131,7 @@ class _Loading:
         for name, (key, value) in document.pairs(node).items():
             self._unique(document, "group", name, key)
             level = Level(document, ("groups", name), value)
-            self._check_names(document, value, level.variables, ("vars",))
+            level.variables = self._proper(document, value, level.variables, ("vars",))
             if fault := name_fault(name):
                 document.problem(key, f'group "{name}": {fault}')
             self.groups.setdefault(name, level)
@@ -140,7 +140,7 @@ class _Loading:
         for name, (key, value) in document.pairs(node).items():
             level = Level(document, ("hosts", name), value)
             if level.variables:
-                self._check_names(document, value, level.variables, ("vars",))
+                level.variables = self._proper(document, value, level.variables, ("vars",))
             try:
                 self.hosts.append((NameRange(name), key, level))
             except ValueError as error:
@@ -163,17 +163,19 @@ class _Loading:
 
     # Variables
 
-    def _check_names(self, document: Document, node: Node, variables: object, path: tuple[str, ...]) -> None:
-        """Variables have proper names and plain values, and the secrets in them can be had."""
+    def _proper(self, document: Document, node: Node, variables: object, path: tuple[str, ...]) -> dict[str, Any]:
+        """The variables; those without a proper name and a plain value are noted, and stand for nothing."""
         if not isinstance(variables, dict):
             document.problems.append(Problem(document.at(node, path)[0], "vars is not a mapping (name: value)"))
-            return
+            return {}
         for name, value in variables.items():
             if fault := variable_name_fault(name):
                 document.problems.append(Problem(document.at(node, (*path, name), key=True)[0], f'"{name}": {fault}'))
             if value is None or isinstance(value, dict | list):
                 text = f"the variable {name} needs a value: text, a number, true or false"
                 document.problems.append(Problem(document.at(node, (*path, name))[0], text))
+                variables[name] = ""
+        return variables
 
     def _check_variables(self) -> None:
         """Every variable that is used is set somewhere, and every ``--set`` is of one that there is."""
@@ -181,11 +183,12 @@ class _Loading:
         declared = set(self.variables).union(*(level.variables for level in levels if level.variables))
         known = declared | self.settings.keys() | {HOST_NAME}
         used: set[str] = set()
+        unused = {template for level in self._unused() for template in level.templates}
         for document in self._documents:
             for template in document.templates:
                 for name in template.names:
                     used.add(name)
-                    if name not in known:
+                    if name not in known and template not in unused:
                         text = f'the variable "{name}" is not set anywhere{suggest(name, known)}'
                         self.problems.add(template.position, text, once=name)
         for name in self.settings:
@@ -212,9 +215,8 @@ class _Loading:
             return
         ways: dict[str, tuple[str, list[Level]]] = {}
         kinds: dict[str, str] = {}
-        for names, key, level in self.hosts:
+        for (names, key, level), groups in zip(self.hosts, self.memberships, strict=True):
             position = level.document.position(key)
-            groups = self._groups_of(level)
             levels = [*self.defaults, *(self.groups[name] for name in groups), level]
             named = any(each.names for each in levels)
             base = self._base(groups)
@@ -289,11 +291,14 @@ class _Loading:
                 self.problems.add(target.position, text)
         return found
 
-    def _check_unused(self, members: Mapping[str, Sequence[str]]) -> None:
+    def _unused(self) -> list[Level]:
+        """The levels that no host uses."""
+        used = set().union(*self.memberships)
+        groups = [level for name, level in self.groups.items() if name not in used]
+        return groups if self.hosts else [*groups, *self.defaults]
+
+    def _check_unused(self) -> None:
         """What no host uses is right as well, as far as that can be seen without variables."""
-        unused = [self.groups[name] for name, hosts in members.items() if not hosts]
-        if not self.hosts:
-            unused += self.defaults
-        for level in unused:
+        for level in self._unused():
             level.lenient = True
             level.validated(Scope({}, self.secrets, ""), self.problems)

@@ -4,26 +4,18 @@ Only one level of the file is looked at here; what the levels mean together is i
 The classes are typed dicts, so that what was not written is not there, and levels merge as plain mappings.
 """
 
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from muster.inventory import texts
 from muster.inventory.ranges import name_fault
 from muster.inventory.units import seconds
 
 _CLOSED = with_config({"extra": "forbid", "allow_inf_nan": False})
-_PORT = r"(?:[1-9]\d{0,4})"
-_PORTS = rf"{_PORT}(?:-{_PORT})?"
-_ADDRESS = r"(?:[\w.*-]+|\[[0-9a-fA-F:.]*\]|[0-9a-fA-F:]*:)"
-_MAPPING = re.compile(rf"(?:{_ADDRESS}:{_PORTS}->)?{_PORTS}/(?:tcp|udp|sctp)")
-_LISTENING = re.compile(rf"(?:{_ADDRESS}:)?{_PORT}(?:/(?:tcp|udp))?")
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*")
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def _checked(rule: Callable[[str], str | None]) -> AfterValidator:
@@ -35,66 +27,6 @@ def _checked(rule: Callable[[str], str | None]) -> AfterValidator:
         return text
 
     return AfterValidator(check)
-
-
-def _matches(pattern: re.Pattern[str], fault: str) -> AfterValidator:
-    return _checked(lambda text: None if pattern.fullmatch(text) else fault)
-
-
-def _ports_are_possible(text: str) -> str | None:
-    numbers = re.findall(r"\d+", text.split("->")[-1].split("/")[0].rsplit(":", 1)[-1])
-    return None if all(0 < int(number) <= 65_535 for number in numbers) else "has a port above 65535"
-
-
-def _url_fault(text: str) -> str | None:
-    if re.search(r"[\x00-\x20\x7f]", text):
-        return "is not a URL: it has a space or a control character in it"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        return f"is not a URL: {'the port is not a number up to 65535' if 'ort' in str(error) else 'bad address'}"
-    if parts.scheme not in ("http", "https"):
-        return "is not a URL that is understood; write http://... or https://..."
-    if not parts.hostname or port == 0:
-        return "is not a URL: it names no host" if port != 0 else "is not a URL: there is no port 0"
-    return None
-
-
-def _database_fault(text: str) -> str | None:
-    scheme, found, path = text.partition("://")
-    if not found or scheme != "sqlite":
-        return "is not a database that is understood; write sqlite:////absolute/path/of/the/file"
-    if not path.startswith("//"):
-        return "is a relative path, and there is no folder that it is relative to; write sqlite:////absolute/path"
-    return "names no file" if path.endswith("/") or "\x00" in path else None
-
-
-def _engine_fault(text: str) -> str | None:
-    if text.startswith("unix://"):
-        return None if text.startswith("unix:///") and len(text) > 8 else "needs an absolute path: unix:///path"
-    if not text.startswith("tcp://"):
-        return "is not a Docker engine; write unix:///var/run/docker.sock or tcp://address:port"
-    try:
-        parts = urlsplit(text)
-        complete = bool(parts.hostname and parts.port)
-    except ValueError:
-        complete = False
-    return None if complete else "needs an address and a port: tcp://address:port"
-
-
-def _header_fault(text: str) -> str | None:
-    return (
-        "has a line end or another control character in it" if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text) else None
-    )
-
-
-def _no_control(text: str) -> str | None:
-    return "has a control character in it" if re.search(r"[\x00-\x1f\x7f]", text) else None
-
-
-def _path_fault(text: str) -> str | None:
-    return None if text.startswith("$") else "is not a path into JSON; write $.name, or $.name[0].name"
 
 
 def _port_text(value: object) -> object:
@@ -117,13 +49,13 @@ def _bound(value: object) -> object:
 
 Kind = Literal["local", "ssh", "docker", "none"]
 Empty = BeforeValidator(_or_empty)
-Line = Annotated[str, _checked(_no_control)]
-Filled = Annotated[Line, Field(min_length=1)]
+Line = Annotated[str, Field(pattern=texts.LINE)]
+Filled = Annotated[str, Field(pattern=texts.FILLED)]
 Name = Annotated[str, _checked(name_fault)]
 Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | str)]
 Bound = Annotated[Any, BeforeValidator(_bound, json_schema_input_type=float | str | None)]
 Labels = Annotated[
-    dict[Annotated[str, _checked(lambda text: None if re.fullmatch(r"[\w.-]+", text) else "is not a label")], Line],
+    dict[Annotated[str, Field(pattern=texts.LABEL)], Line],
     Empty,
     Field(description="Labels to select by (`--limit role=proxy`) and to see in reports."),
 ]
@@ -150,7 +82,7 @@ class LimitEntry(TypedDict, total=False):
 class ValueEntry(TypedDict, total=False):
     """A number to take out of a JSON answer, and its bounds."""
 
-    path: Annotated[Line, _checked(_path_fault), Field(description="Where it is: $.memory.alloc_mb or $.queues[0].")]
+    path: Annotated[Line, Field(pattern=texts.JSON_PATH, description="Where: $.memory.alloc_mb or $.queues[0].")]
     unit: Annotated[Line, Field(description="Its unit, for people.")]
     warning: Warning_
     critical: Critical
@@ -159,7 +91,7 @@ class ValueEntry(TypedDict, total=False):
 
 
 Limits = Annotated[
-    dict[Annotated[Line, Field(min_length=1)], Annotated[LimitEntry, Empty]],
+    dict[Filled, Annotated[LimitEntry, Empty]],
     Empty,
     Field(description="Bounds by name of measurement, such as filesystem_used_percent."),
 ]
@@ -192,7 +124,7 @@ class DockerEntry(TypedDict, total=False):
     """Where the host's Docker engine answers, as the host sees it."""
 
     url: Annotated[
-        Annotated[str, _checked(_engine_fault)] | None,
+        Annotated[str, _checked(texts.engine_fault)] | None,
         Field(description="unix:///path or tcp://address:port. Default: DOCKER_HOST or /var/run/docker.sock."),
     ]
     ca_file: Annotated[Path | None, Field(description="Certificates to trust, on this machine.")]
@@ -206,13 +138,7 @@ class ContainerEntry(TypedDict, total=False):
 
     match: Annotated[Filled, Field(description='Glob over container names, "quota-proxy*". Default: the name here.')]
     ports: Annotated[
-        list[
-            Annotated[
-                str,
-                _matches(_MAPPING, "is not a port mapping; write it as docker ps does: 127.0.0.1:8787->8787/tcp"),
-                _checked(_ports_are_possible),
-            ]
-        ],
+        list[Annotated[str, Field(pattern=texts.MAPPING), _checked(texts.ports_fault)]],
         Field(description="Port mappings that must be there, as `docker ps` writes them."),
     ]
     health: Annotated[
@@ -238,12 +164,10 @@ class ExpectEntry(TypedDict, total=False):
 class EndpointEntry(TypedDict, total=False):
     """An HTTP or HTTPS endpoint that has to answer."""
 
-    url: Annotated[str, _checked(_url_fault), Field(description="http:// or https://, asked from the host itself.")]
-    method: Annotated[
-        str, _matches(_TOKEN, "is not a method; write GET, HEAD, POST"), Field(description="Or HEAD, ...")
-    ]
+    url: Annotated[str, _checked(texts.url_fault), Field(description="http:// or https://, asked from the host.")]
+    method: Annotated[str, Field(pattern=texts.TOKEN, description="GET, HEAD, POST, ...")]
     headers: Annotated[
-        dict[Annotated[str, _matches(_TOKEN, "is not a header's name")], Annotated[str, _checked(_header_fault)]],
+        dict[Annotated[str, Field(pattern=texts.TOKEN)], Annotated[str, Field(pattern=texts.HEADER)]],
         Empty,
         Field(description="Headers to send. A secret comes by ${env:NAME} or ${file:/path}."),
     ]
@@ -263,7 +187,7 @@ class EndpointEntry(TypedDict, total=False):
 class DatabaseEntry(TypedDict, total=False):
     """A database that has to be there and sound."""
 
-    url: Annotated[str, _checked(_database_fault), Field(description="sqlite:////absolute/path, a file on the host.")]
+    url: Annotated[str, _checked(texts.database_fault), Field(description="sqlite:////absolute/path on the host.")]
     labels: Labels
     limits: Limits
     timeout: Timeout
@@ -300,14 +224,14 @@ class Level(TypedDict, total=False):
             Annotated[
                 str,
                 BeforeValidator(_port_text, json_schema_input_type=int | str),
-                _matches(_LISTENING, "is not a port; write 8787, 53/udp or 127.0.0.1:8787/tcp"),
-                _checked(_ports_are_possible),
+                Field(pattern=texts.LISTENING),
+                _checked(texts.ports_fault),
             ]
         ],
         Field(description="Ports that must listen: 8787, 53/udp, 127.0.0.1:8787/tcp."),
     ]
     units: Annotated[
-        list[Annotated[str, _matches(_UNIT, "is not the name of a systemd unit")]],
+        list[Annotated[str, Field(pattern=texts.UNIT)]],
         Field(description="systemd units that must be active."),
     ]
     containers: Containers

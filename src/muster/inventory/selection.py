@@ -19,6 +19,8 @@ def select(inventory: Inventory, limit: str) -> tuple[Target, ...]:
     Raises NothingSelected where a piece matches nothing, or nothing is left.
     """
     pieces = [piece.strip() for piece in limit.split(",") if piece.strip()]
+    if not pieces:
+        raise NothingSelected(f'--limit "{limit}" names nothing')
     wanted = [_matching(inventory, piece) for piece in pieces if not piece.startswith("!")]
     unwanted = [_matching(inventory, piece[1:].strip()) for piece in pieces if piece.startswith("!")]
     chosen = set().union(*wanted) if wanted else set(inventory.targets)
