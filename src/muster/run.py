@@ -62,6 +62,7 @@ class Run:
         self._places: dict[Callable[..., Any], tuple[str, int | None]] = {}
         self._all_quick = False
         self._many = False
+        self._folder: Path | None = None
         self._results: Results | None = None
         self._lock: IO[str] | None = None
         self._interrupted = False
@@ -80,7 +81,7 @@ class Run:
         folder = Path(self.config.getoption("--reports") or self.config.invocation_params.dir / "reports")
         try:
             self._lock = claim(folder)
-            self._results = Results(folder / "results.jsonl", self.id)
+            self._folder = folder
         except FolderError as error:
             pytest.exit(str(error), EXIT_CONFIGURATION)
         if getattr(option, "xmlpath", "") is None:
@@ -226,7 +227,11 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         failed = session.testsfailed and not self.config.option.continue_on_collection_errors
-        if failed or self.config.option.collectonly or self.config.pluginmanager.hasplugin("dsession"):
+        if failed or self.config.option.collectonly:
+            return None
+        if self._folder:
+            self._results = Results(self._folder / "results.jsonl", self.id)
+        if self.config.pluginmanager.hasplugin("dsession"):
             return None
         for item in session.items:
             if case := self._case_of(item):

@@ -21,6 +21,7 @@ def claim(folder: Path) -> IO[str]:
     way_out = "name another with --reports DIR"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.jsonl").open("a", encoding="utf-8").close()
         lock = (folder / ".lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise FolderError(f"cannot write reports to {folder}: {error.strerror}; {way_out}") from None
