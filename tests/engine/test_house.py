@@ -124,5 +124,3 @@ def test_only_the_parts_that_may_import_pytest_do() -> None:
         if re.search(r"^\s*(import|from) _?pytest\b", path.read_text("utf-8"), re.MULTILINE)
     }
     assert importing <= may
-
-
