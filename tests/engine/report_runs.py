@@ -181,7 +181,7 @@ def steady(text: str, port: int | None = None) -> str:
     """``text`` without what differs from one run to the next: times, durations, run ids, versions, ports."""
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z| UTC)?", "TIME", text)
     text = re.sub(r"\b[0-9a-f]{32}\b", "RUN", text)
-    text = re.sub(r'<data value="\d+\.\d+">[^<]*</data>', "<data>SECONDS</data>", text)
+    text = re.sub(r'<data value=\\?"\d+\.\d+\\?">[^<]*</data>', "<data>SECONDS</data>", text)
     text = re.sub(r"test_sample\.py:\d+", "test_sample.py:LINE", text)
     text = re.sub(r"/[^ \"<]*/(?=test_sample\.py)", "FOLDER/", text)
     return text.replace(f":{port}", ":PORT") if port else text

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -19,7 +20,7 @@ from muster.limits import Limit
 from muster.report.junit import explanation
 from muster.report.terminal import scope
 from muster.text import amount, plural, printable
-from muster.verdict import NAMES, Measurement, Name, Tally, Verdict, timestamp, worst
+from muster.verdict import NAMES, Check, Measurement, Name, Tally, Verdict, timestamp, worst
 
 #: Above so many verdicts the page lists only those that are not ok; browsers get slow beyond.
 MOST_ROWS = 5_000
@@ -60,6 +61,10 @@ _OUTCOMES: Mapping[str, Name] = {
 }
 
 
+#: The row of a host that is down, where the check of this name was not selected.
+_REACHABLE = Check("host_is_reachable", "The host is reachable", "critical")
+
+
 class HtmlReport:
     """A plugin that is registered where pytest-html writes a report. It takes part through the hooks of pytest-html.
 
@@ -74,6 +79,7 @@ class HtmlReport:
         self._page: Any = None
         self._expected = 0
         self._reported = 0
+        self._plain: Counter[Name] = Counter()
         self._left_out: Counter[str] = Counter()
         self._unreachable: dict[str, Verdict] = {}
         self._down: dict[str, list[Verdict]] = {}
@@ -110,7 +116,9 @@ class HtmlReport:
             if not report.sections:
                 cells.clear()
         elif (verdict := getattr(report, "muster", None)) is None:
-            cells[:] = _markup(*_plain_row(report))
+            row, name = _plain_row(report)
+            self._plain[name] += 1
+            cells[:] = _markup(row, name, report.nodeid)
         elif self._is_left_out(verdict):
             cells.clear()
         else:
@@ -120,7 +128,7 @@ class HtmlReport:
         if verdict.host_down:
             self._down.setdefault(verdict.host, []).append(verdict)
             return True
-        if verdict.check.name == "host_is_reachable" and verdict.bad:
+        if verdict.check.name == _REACHABLE.name and verdict.bad:
             self._unreachable[verdict.host] = verdict
             return True
         if verdict.verdict == "ok" and self._expected > MOST_ROWS:
@@ -133,7 +141,8 @@ class HtmlReport:
         verdict = getattr(report, "muster", None)
         if verdict is None:
             return
-        if not report.longreprtext or report.longreprtext == explanation(verdict):
+        said = report.longreprtext
+        if not said or isinstance(report.longrepr, tuple) or said == explanation(verdict):
             del data[:1]
         data.insert(0, _details(verdict))
 
@@ -146,12 +155,10 @@ class HtmlReport:
     def _add_host(self, host: str) -> None:
         """The one row of a host that was not reached; how many checks hang on it is known only now."""
         down = self._down.get(host, [])
-        verdict = self._unreachable.get(host) or down[0]
+        verdict = self._unreachable.get(host) or replace(down[0], check=_REACHABLE)
         row = _row(verdict)
         if down:
             row["observed"] += f"; {plural(len(down), 'check')} not observed"
-        if host not in self._unreachable:
-            row["check"], row["target"] = "The host is reachable", "<small>the host</small>"
         keys = {**row, "result": _RESULTS[verdict.verdict], "testId": _text(host)}
         cells = _markup(row, verdict.verdict, host)
         data = {**keys, "extras": [], "resultsTableRow": cells, "log": _details(verdict, down)}
@@ -159,7 +166,7 @@ class HtmlReport:
 
     def _summary(self) -> str:
         tally, counts = self._tally, self._tally.counts
-        overall = worst(name for name in NAMES if counts[name])
+        overall = worst(name for name in NAMES if counts[name]) if counts else "unknown"
         numbers = ", ".join(
             f'<span class="verdict-{name}">{counts[name]:,} {name}</span>' for name in NAMES if counts[name]
         )
@@ -173,8 +180,9 @@ class HtmlReport:
         here = Path(__file__).parent
         boxes = "".join(
             f'<label class="verdict-{name}"><input type="checkbox" id="show-{name}" checked'
-            f"{'' if counts[name] else ' disabled'}>{name} <b>{counts[name]:,}</b></label>"
+            f"{'' if count else ' disabled'}>{name} <b>{count:,}</b></label>"
             for name in NAMES
+            for count in [counts[name] + self._plain[name]]
         )
         return "\n".join(
             [
@@ -201,8 +209,8 @@ class HtmlReport:
             )
             total = self._left_out.total()
             yield (
-                f'<details class="note"><summary>{total:,} ok are left out of this page, which lists at most '
-                f"{MOST_ROWS:,} verdicts whole; junit.xml and results.jsonl have them.</summary>"
+                f'<details class="note"><summary>{plural(total, "ok verdict")} left out: above {MOST_ROWS:,} '
+                "verdicts this page lists those that are not ok; junit.xml and results.jsonl have all.</summary>"
                 f"<table><tr><th>Check</th><th>ok</th></tr>{rows}</table></details>"
             )
 
@@ -211,8 +219,8 @@ def _title(tally: Tally) -> str:
     """What a browser's tab shows: the counts that matter."""
     counts = tally.counts
     worrying: tuple[Name, ...] = ("critical", "unknown", "warning")
-    named = [name for name in worrying if counts[name]] or ["ok"]
-    return "Muster: " + ", ".join(f"{counts[name]:,} {name}" for name in named)
+    named = [name for name in worrying if counts[name]] or (["ok"] if counts else [])
+    return "Muster: " + (", ".join(f"{counts[name]:,} {name}" for name in named) or "nothing judged")
 
 
 def _row(verdict: Verdict) -> dict[str, str]:
@@ -231,7 +239,7 @@ def _row(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _plain_row(report: Any) -> tuple[dict[str, str], Name, str]:
+def _plain_row(report: Any) -> tuple[dict[str, str], Name]:
     """The row of a test that is no check, or of a file that could not be collected."""
     word = report.outcome
     if report.failed and report.when != "call":
@@ -242,7 +250,7 @@ def _plain_row(report: Any) -> tuple[dict[str, str], Name, str]:
     row["verdict"] = _verdict(_OUTCOMES[word], word)
     row["check"] = _text(report.nodeid)
     row["seconds"] = _seconds(getattr(report, "duration", 0.0))
-    return row, _OUTCOMES[word], report.nodeid
+    return row, _OUTCOMES[word]
 
 
 def _markup(row: Mapping[str, str], verdict: Name, nodeid: str) -> list[str]:
@@ -269,7 +277,7 @@ def _measured(measurements: Sequence[Measurement]) -> str:
     """The measurements of a row, those beyond a limit first."""
     first = sorted(measurements, key=lambda each: ("critical", "warning", None).index(each.breach))
     lines = [
-        f'<div class="verdict-{each.breach or "ok"}" title="{_limit(each)}; from {_text(each.limit.source)}">'
+        f'<div class="verdict-{each.breach or "ok"}" title="{_source(each)}">'
         f"{_part(each)} <b>{_amount(each)}</b> <small>{_limit(each)}</small></div>"
         for each in first[:_MEASUREMENTS]
     ]
@@ -296,8 +304,13 @@ def _limit(measurement: Measurement) -> str:
         ("warning under", limit.warning_below),
         ("critical under", limit.critical_below),
     )
-    words = [f"{word} {_text(amount(bound, measurement.unit))}" for word, bound in bounds if bound is not None]
-    return ", ".join(words) or "no limit"
+    return ", ".join(
+        f"{word} {_text(amount(bound, measurement.unit))}" for word, bound in bounds if bound is not None
+    )
+
+
+def _source(measurement: Measurement) -> str:
+    return f"limit from {_text(measurement.limit.source)}" if _limit(measurement) else "no limit"
 
 
 def _details(verdict: Verdict, down: Sequence[Verdict] = ()) -> str:
@@ -327,10 +340,10 @@ def _subject(verdict: Verdict) -> str:
 def _table(measurements: Iterable[Measurement]) -> str:
     rows = "".join(
         f'<tr class="verdict-{each.breach or "ok"}"><td>{_part(each)}</td><td><b>{_amount(each)}</b></td>'
-        f"<td>{_limit(each)}</td><td>{_text(each.limit.source)}</td></tr>"
+        f"<td>{_limit(each)}</td><td>{_source(each)}</td></tr>"
         for each in measurements
     )
-    return f"<table><tr><th>Measurement</th><th>Value</th><th>Limit</th><th>Limit from</th></tr>{rows}</table>"
+    return f"<table><tr><th>Measurement</th><th>Value</th><th>Limit</th><th></th></tr>{rows}</table>"
 
 
 def _pairs(pairs: Mapping[str, str]) -> str:

@@ -1,0 +1,93 @@
+"""A headless Chromium, driven over chromedriver's W3C protocol: https://www.w3.org/TR/webdriver2/."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Browser:
+    """One session of a browser."""
+
+    def __init__(self, url: str, profile: Path) -> None:
+        self._http = requests.Session()
+        self._http.trust_env = False
+        options = {"args": [*OPTIONS, f"--user-data-dir={profile}"]}
+        # A dialog that opens is a failure of the next command, and its text is kept for `dialog`.
+        wanted = {"goog:chromeOptions": options, "unhandledPromptBehavior": "ignore"}
+        self._url = f"{url}/session"
+        made = self._ask("POST", "", {"capabilities": {"alwaysMatch": wanted}})
+        self._url += f"/{made['sessionId']}"
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._http.request(method, self._url + path, json=body, timeout=30)
+        value = answer.json()["value"]
+        assert answer.ok, value
+        return value
+
+    def open(self, page: Path) -> None:
+        self._ask("POST", "/url", {"url": page.as_uri()})
+
+    def resize(self, width: int, height: int) -> None:
+        self._ask("POST", "/window/rect", {"width": width, "height": height})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What ``script``, the body of a function, returns."""
+        return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def click(self, selector: str) -> None:
+        """Click as a person does: it must be there, be visible and not be covered."""
+        found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
+        self._ask("POST", f"/element/{next(iter(found.values()))}/click", {})
+
+    def press(self, keys: str) -> None:
+        """Press keys where the focus is."""
+        pressed = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": pressed}]})
+
+    def dialog(self) -> str | None:
+        """The text of the dialog that is open, None where none is."""
+        answer = self._http.get(f"{self._url}/alert/text", timeout=30)
+        return answer.json()["value"] if answer.ok else None
+
+    def close(self) -> None:
+        self._ask("DELETE", "")
+
+
+@contextmanager
+def browser(folder: Path) -> Iterator[Browser]:
+    """A browser with a new profile in ``folder``."""
+    driver = subprocess.Popen(
+        ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert driver.stdout
+        port = next(
+            found[1] for line in driver.stdout if (found := re.search(r"started successfully on port (\d+)", line))
+        )
+        session = Browser(f"http://127.0.0.1:{port}", folder / "profile")
+        try:
+            yield session
+        finally:
+            session.close()
+    finally:
+        driver.terminate()
+        driver.wait(10)
+        if driver.stdout:
+            driver.stdout.close()
