@@ -5,7 +5,7 @@ INVENTORY ?= inventories/local.yaml
 # More words for pytest: make check ARGS="-v --limit here"
 ARGS ?=
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .PHONY: help check demo test provision lint lock clean
