@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers.processes import Background, accepts, children, runs
-
 from muster.demo.run import differences
+from tests.servers.processes import Background, accepts, children, runs
 
 CLONE = Path(__file__).parents[2]
 

@@ -224,15 +224,15 @@ class CutOffHost(Sshd):
 
     def __init__(self, namespace: str, address: str, **options: object) -> None:
         super().__init__(address=address, namespace=namespace, **options)  # type: ignore[arg-type]
-        self._namespace = namespace
+        self.namespace = namespace
 
     def cut(self) -> None:
         """Make all packets to it vanish, also those of open connections: nothing is refused, all is silence."""
-        _ip("-n", self._namespace, "address", "del", f"{self.address}/30", "dev", "eth0")
+        _ip("-n", self.namespace, "address", "del", f"{self.address}/30", "dev", "eth0")
 
     def join(self) -> None:
         """Undo `cut`."""
-        _ip("-n", self._namespace, "address", "add", f"{self.address}/30", "dev", "eth0")
+        _ip("-n", self.namespace, "address", "add", f"{self.address}/30", "dev", "eth0")
 
 
 @contextlib.contextmanager
