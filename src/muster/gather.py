@@ -160,10 +160,12 @@ class Gatherer:
         """
         from muster.transports.docker import Engine
 
+        nowhere = host.connection.kind == "none"
+        if nowhere and host.docker.url is None:
+            raise Unobserved("missing", "no Docker engine: connection none has no login to reach its socket by")
+        link = LocalLink() if nowhere else await self.link(host)
+        # The engine that a container is reached through is the one that is asked about it.
         if host not in self._engines:
-            if host.connection.kind == "none" and host.docker.url is None:
-                raise Unobserved("missing", "no Docker engine: connection none has no login to reach its socket by")
-            link = self._here() if host.connection.kind == "none" else await self.link(host)
             self._engines[host] = Engine(link, host.docker, timeout=host.timeout)
         return self._engines[host]
 
@@ -176,7 +178,7 @@ class Gatherer:
 
     async def http_link(self, host: Host) -> Link:
         """The link that HTTP is asked over: a host without a login is asked from here."""
-        return self._here() if host.connection.kind == "none" else await self.link(host)
+        return LocalLink() if host.connection.kind == "none" else await self.link(host)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -189,9 +191,6 @@ class Gatherer:
             self._http = None
         await asyncio.gather(*(_closed(link) for link in links), return_exceptions=True)
 
-    def _here(self) -> Link:
-        return LocalLink()
-
     async def _open(self, host: Host) -> Link:
         connection = host.connection
         match connection.kind:
@@ -200,9 +199,18 @@ class Gatherer:
             case "none":
                 raise Unobserved("missing", "nothing can be run there: connection none has no login")
             case "docker":
-                raise Unobserved("missing", "connection docker is not there yet")
+                return await self._open_container(host)
             case "ssh":
                 return await self._open_ssh(host)
+
+    async def _open_container(self, host: Host) -> Link:
+        from muster.transports.container import open_link
+        from muster.transports.docker import Engine
+
+        via = host.connection.via
+        around = await self._gateway(via) if via else LocalLink()
+        self._engines[host] = engine = Engine(around, host.docker, timeout=host.timeout)
+        return await open_link(host, engine)
 
     async def _open_ssh(self, host: Host) -> Link:
         from muster.transports.ssh import Keys, SshLink, open_link
@@ -210,16 +218,17 @@ class Gatherer:
         if self._keys is None:
             self._keys = Keys()
         via = host.connection.via
-        gateway: Link | None = None
-        if via is not None:
-            try:
-                gateway = await self.link(self._hosts[via])
-            except NotReached as down:
-                said = down.message.removeprefix("ssh: ")
-                attempt = Attempt("unreachable", down.attempt.cause, f"its gateway {via}: {said}")
-                raise NotReached(attempt, f"ssh: {attempt}") from None
+        gateway = await self._gateway(via) if via else None
         async with self._opening_through(via):
             return await open_link(host, self._keys, gateway if isinstance(gateway, SshLink) else None)
+
+    async def _gateway(self, via: str) -> Link:
+        try:
+            return await self.link(self._hosts[via])
+        except NotReached as down:
+            said = down.message.removeprefix("ssh: ")
+            attempt = Attempt("unreachable", down.attempt.cause, f"its gateway {via}: {said}")
+            raise NotReached(attempt, f"ssh: {attempt}") from None
 
     def _opening_through(self, via: str | None) -> asyncio.Semaphore:
         gateway = via or ""
@@ -240,8 +249,11 @@ class Gatherer:
     def _import(self, plan: Plan) -> None:
         """Import what will be needed before anything is timed: an import holds the loop up."""
         questions = {type(ask.question) for asks in plan.hosts.values() for ask in asks}
-        if any(host.connection.kind == "ssh" for host in plan.hosts):
+        kinds = {host.connection.kind for host in plan.hosts}
+        if "ssh" in kinds:
             import muster.transports.ssh
+        if "docker" in kinds:
+            import muster.transports.container
         if HttpRequest in questions:
             import muster.transports.http
         if questions & {AskEngine, ListContainers, InspectContainer}:

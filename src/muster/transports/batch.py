@@ -1,11 +1,12 @@
 """One sh script for all commands of a host, and the parser of what it prints. Pure: no I/O.
 
-Each command is a section between two marks, on standard output and on standard error alike:
+Each command is a section that ends with a mark, on standard output and on standard error alike; the next one
+begins there. Before the first stands a mark that says hello:
 
-    <newline>NONCE begin 3<newline> … <newline>NONCE end 3<newline>
+    <newline>NONCE hello 4711<newline> … <newline>NONCE end 0 STATUS<newline> … <newline>NONCE end 1 STATUS<newline>
 
-On standard error the second mark also has the exit status. The nonce is new for every batch, so nothing
-that a host prints can pass for a mark, and whatever a login shell says before the first one is noise.
+The nonce is new for every batch, so nothing that a host prints can pass for a mark, and whatever a login shell
+says before the first one is noise.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ MARK_MAX = 64
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin"
 
 # The batch is one function, so that sh has read it to its end before anything runs: what a broken connection
-# cuts off does nothing. `read` finds the process group without a process; under sudo it is not $$.
+# cuts off does nothing. `read` finds the process group without a process; under sudo it is not $$. `kill` of
+# dash takes no `--`. What a command prints is not bounded here: `head` behind each would take as long as two
+# commands, so the batch is ended, and another begun, where one prints too much.
 SCRIPT = """\
 LC_ALL=C
 PATH=${{PATH:-/usr/bin:/bin}}:{path}
@@ -31,11 +34,10 @@ read -r pid name state parent group rest 2>/dev/null </proc/$$/stat || group=$$
 {kill}printf '\\n{nonce} hello %s\\n' "$group"
 printf '\\n{nonce} hello %s\\n' "$group" >&2
 section() {{
-printf '\\n{nonce} begin %s\\n' "$1"
-printf '\\n{nonce} begin %s\\n' "$1" >&2
-{{ ( text=$3; set --; eval "$text" ) </dev/null
-printf '\\n{nonce} end %s %s\\n' "$1" "$?" >&2; }} | head -c "$2"
-printf '\\n{nonce} end %s\\n' "$1"
+( text=$2; set --; eval "$text" ) </dev/null
+status=$?
+printf '\\n{nonce} end %s %s\\n' "$1" "$status" >&2
+printf '\\n{nonce} end %s %s\\n' "$1" "$status"
 }}
 batch() {{
 {sections}
@@ -61,14 +63,11 @@ def build(commands: Sequence[Command], nonce: str, *, path: str = "", kill: int 
     ``path`` are directories, with colons between them, to look for programs in after all others. ``kill`` is
     the process group of an earlier batch, which is killed first.
     """
-    sections = "\n".join(
-        f"section {number} {command.max_bytes + 1} {shlex.quote(command.script)}"
-        for number, command in enumerate(commands)
-    )
+    sections = "\n".join(f"section {number} {shlex.quote(command.script)}" for number, command in enumerate(commands))
     text = SCRIPT.format(
         nonce=nonce,
         path=shlex.quote(added_path(path)),
-        kill=f"kill -9 -- -{kill} 2>/dev/null\n" if kill and kill > 1 else "",
+        kill=f"kill -9 -{kill} 2>/dev/null\n" if kill and kill > 1 else "",
         sections=sections or ":",
     )
     return text.encode()
@@ -77,9 +76,11 @@ def build(commands: Sequence[Command], nonce: str, *, path: str = "", kill: int 
 class Frames:
     """Takes the two streams of a batch apart, as they come.
 
-    ``clock`` measures how long commands take, ``wall`` says when they began. ``group`` is the batch's process
-    group once its first mark has come. ``began`` and ``finished`` are called with a command's number.
-    ``noise`` is the end of what came on either stream before the first mark.
+    ``clock`` measures how long commands take, ``wall`` tells the time, and ``sent_at`` is to be set to the time
+    when the script is sent. ``group`` is the batch's process group once it has said hello, and ``current`` the
+    number of the command that runs from then on. ``began`` is called with a command's number, ``finished`` with
+    its output too, ``overflowed`` when the current command has printed more than is wanted of it: its output
+    is then ``cut()``. ``noise`` is the end of what came on either stream before the hello.
     """
 
     def __init__(
@@ -91,63 +92,104 @@ class Frames:
         wall: Callable[[], float],
         began: Callable[[int], None],
         finished: Callable[[int, Output], None],
+        overflowed: Callable[[], None],
     ) -> None:
+        self.sent_at = 0.0
         self.group: int | None = None
+        self.current = 0
         self.noise = b""
         self._commands = commands
         self._clock = clock
         self._wall = wall
         self._began = began
         self._finished = finished
+        self._overflowed = overflowed
         self._out = _Stream(nonce, self._out_mark)
         self._err = _Stream(nonce, self._err_mark)
-        self._out.keep(0)
-        self._err.keep(NOISE_KEPT, last=True)
-        self._stdout: dict[int, tuple[bytes, float]] = {}
-        self._stderr: dict[int, tuple[bytes, int]] = {}
-        self._started: dict[int, tuple[float, float]] = {}
+        # The two streams come independently: what one has told of the commands that the other has not yet.
+        self._stdout: list[tuple[bytes, int, float]] = []
+        self._stderr: list[bytes] = []
+        self._began_at = 0.0
+        self._greeted = False
 
     def stdout(self, data: bytes) -> None:
-        if self.group is None:
-            self.noise = (self.noise + data)[-NOISE_KEPT:]
-        self._out.feed(data)
+        self._hear(self._out, data)
 
     def stderr(self, data: bytes) -> None:
+        self._hear(self._err, data)
+
+    def cut(self) -> Output:
+        """The output of the current command so far, as far as it is wanted."""
+        stderr = self._stderr[0] if self._stderr else self._err.taken()
+        return self._output(self._out.taken(), stderr, 0, self._clock() - self._began_at)
+
+    def _hear(self, stream: _Stream, data: bytes) -> None:
         if self.group is None:
             self.noise = (self.noise + data)[-NOISE_KEPT:]
-        self._err.feed(data)
+        stream.feed(data)
+        if self.group is None or self._stdout or self.current == len(self._commands):
+            return
+        if self._out.kept > self._commands[self.current].max_bytes:
+            self._overflowed()
 
     def _out_mark(self, words: list[bytes]) -> None:
         match words:
-            case [b"hello", group] if group.isdigit():
+            case [b"hello", group] if group.isdigit() and self.group is None:
                 self.group = int(group)
-            case [b"begin", number] if (n := self._number(number)) is not None:
-                self._out.keep(self._commands[n].max_bytes + 1)
-                self._started[n] = self._clock(), self._wall()
-                self._began(n)
-            case [b"end", number] if (n := self._number(number)) is not None and n in self._started:
-                self._stdout[n] = self._out.taken(), self._clock() - self._started[n][0]
-                self._finish(n)
+                self._begin()
+            case [b"end", number, status] if (
+                self.group is not None and self._is(number, len(self._stdout)) and status.isdigit()
+            ):
+                self._stdout.append((self._out.taken(), int(status), self._clock() - self._began_at))
+                self._begin()
+                self._finish()
 
     def _err_mark(self, words: list[bytes]) -> None:
         match words:
-            case [b"begin", number] if (n := self._number(number)) is not None:
-                self._err.keep(self._commands[n].stderr_bytes, last=True)
-            case [b"end", number, status] if (n := self._number(number)) is not None and status.isdigit():
-                self._stderr[n] = self._err.taken(), int(status)
-                self._finish(n)
+            case [b"hello", _]:
+                self._greeted = True
+                self._keep_stderr()
+            case [b"end", number, _] if self._greeted and self._is(number, len(self._stderr)):
+                self._stderr.append(self._err.taken())
+                self._keep_stderr()
+                self._finish()
 
-    def _number(self, word: bytes) -> int | None:
-        return int(word) if word.isdigit() and int(word) < len(self._commands) else None
+    def _is(self, number: bytes, ahead: int) -> bool:
+        """Whether a mark names the command that comes next on its stream, which is so many ahead."""
+        expected = self.current + ahead
+        return number.isdigit() and int(number) == expected < len(self._commands)
 
-    def _finish(self, number: int) -> None:
-        if number not in self._stdout or number not in self._stderr:
-            return
-        stdout, seconds = self._stdout.pop(number)
-        stderr, status = self._stderr.pop(number)
-        _, started_at = self._started.pop(number)
-        kept = self._commands[number].max_bytes
-        self._finished(number, Output(stdout[:kept], stderr, status, len(stdout) > kept, seconds, started_at))
+    def _begin(self) -> None:
+        number = self.current + len(self._stdout)
+        if number < len(self._commands):
+            self._out.keep(self._commands[number].max_bytes + 1)
+            self._began_at = self._clock()
+            self._began(number)
+
+    def _keep_stderr(self) -> None:
+        number = self.current + len(self._stderr)
+        if number < len(self._commands):
+            self._err.keep(self._commands[number].stderr_bytes, last=True)
+
+    def _finish(self) -> None:
+        """Done with the current command, once both streams have its mark."""
+        if self._stdout and self._stderr:
+            stdout, status, seconds = self._stdout.pop(0)
+            output = self._output(stdout, self._stderr.pop(0), status, seconds)
+            self.current += 1
+            self._finished(self.current - 1, output)
+
+    def _output(self, stdout: bytes, stderr: bytes, status: int, seconds: float) -> Output:
+        wanted = self._commands[self.current].max_bytes
+        return Output(
+            stdout[:wanted],
+            stderr,
+            status,
+            truncated=len(stdout) > wanted,
+            seconds=seconds,
+            started_at=self.sent_at,
+            answered_at=self._wall(),
+        )
 
 
 class _Stream:
@@ -157,18 +199,23 @@ class _Stream:
         self._prefix = f"\n{nonce} ".encode()
         self._mark = mark
         self._buffer = b""
-        self._kept = bytearray()
+        self._taken = bytearray()
         self._limit = 0
         self._last = False
 
+    @property
+    def kept(self) -> int:
+        """How many bytes are kept now."""
+        return len(self._taken)
+
     def keep(self, limit: int, *, last: bool = False) -> None:
         """From here on keep the first ``limit`` bytes, or the last ones."""
-        self._kept = bytearray()
+        self._taken = bytearray()
         self._limit, self._last = limit, last
 
     def taken(self) -> bytes:
         """What was kept since."""
-        kept = bytes(self._kept[-self._limit :] if self._last else self._kept)
+        kept = bytes(self._taken[-self._limit :] if self._last and self._limit else self._taken)
         self.keep(0)
         return kept
 
@@ -195,8 +242,8 @@ class _Stream:
 
     def _take(self, data: bytes) -> None:
         if self._last:
-            self._kept += data[-self._limit :] if self._limit else b""
-            if len(self._kept) > 2 * self._limit:
-                del self._kept[: -self._limit]
-        elif len(self._kept) < self._limit:
-            self._kept += data[: self._limit - len(self._kept)]
+            self._taken += data[-self._limit :] if self._limit else b""
+            if len(self._taken) > 2 * self._limit:
+                del self._taken[: -self._limit]
+        elif len(self._taken) < self._limit:
+            self._taken += data[: self._limit - len(self._taken)]

@@ -41,6 +41,7 @@ class Engine:
         self._timeout = timeout
         self._url, self._files = _place(engine, local=link.direct)
         self._tunnel: Tunnel | None = None
+        self._reading: docker.APIClient | None = None
         self._client: docker.APIClient | None = None
         self._answer: asyncio.Task[EngineAnswer] | None = None
         self._list: asyncio.Task[list[Mapping[str, Any]]] | None = None
@@ -88,17 +89,27 @@ class Engine:
                 task.cancel()
         if self._tunnel is not None:
             await self._tunnel.close()
-        if self._client is not None:
-            self._client.close()
+        for client in (self._reading, self._client):
+            if client is not None:
+                client.close()
 
     async def client(self) -> docker.APIClient:
-        """The SDK's client. It speaks to the engine only when it is used."""
+        """The SDK's client, speaking the newest version that the engine speaks.
+
+        Raises:
+            Unobserved: the engine does not answer.
+        """
+        answer = await self.ask(AskEngine())
+        if not answer.attempt.connected:
+            raise Unobserved(answer.attempt.cause or "network", f"Docker engine: {answer.attempt}")
         if self._client is None:
-            # With a version named, the client does not ask for it: we ask, and use what the engine speaks.
-            url = await self.base_url()
-            self._client = docker.APIClient(base_url=url, version="1.41", timeout=math.ceil(self._timeout))
-            self._client.trust_env = False
+            self._client = await self._new_client(answer.version["ApiVersion"])
         return self._client
+
+    async def _new_client(self, version: str) -> docker.APIClient:
+        client = docker.APIClient(base_url=await self.base_url(), version=version, timeout=math.ceil(self._timeout))
+        client.trust_env = False
+        return client
 
     async def _stream(self) -> Stream:
         address = urlsplit(self._url)
@@ -169,7 +180,10 @@ class Engine:
 
     async def _get(self, path: str) -> Any:
         try:
-            client = await self.client()
+            if self._reading is None:
+                # A client that is told a version does not ask for one: that question is ours.
+                self._reading = await self._new_client("1.41")
+            client = self._reading
         except docker.errors.DockerException as error:
             raise _Failed(Attempt("not reached", "unreadable", str(error))) from None
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from typing import Protocol
 
@@ -47,7 +46,10 @@ class Listener(Protocol):
 
 
 class Shell(Protocol):
-    """A POSIX shell that runs on the host."""
+    """A POSIX shell that runs on the host and waits for its script."""
+
+    def send(self, script: bytes) -> None:
+        """Feed it the whole script, through its standard input. Once only."""
 
     async def stop(self) -> None:
         """End it with all that it started, as far as the link can, and free what it holds here."""
@@ -61,6 +63,8 @@ class Writer(Protocol):
     def write(self, data: bytes, /) -> None: ...
 
     async def drain(self) -> None: ...
+
+    def write_eof(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -85,8 +89,8 @@ class Link(ABC):
         self.path = path
 
     @abstractmethod
-    async def shell(self, script: bytes, listener: Listener) -> Shell:
-        """Start ``sh`` on the host and feed it the script through its standard input.
+    async def shell(self, listener: Listener) -> Shell:
+        """Start ``sh`` on the host.
 
         Raises:
             Unobserved: it could not be started.
@@ -114,12 +118,12 @@ class Link(ABC):
 
 
 async def pump(reader: Reader, writer: Writer) -> None:
-    """Copy a stream to its end, then close the other side."""
+    """Copy a stream to its end, and tell the other side that this was the end."""
     try:
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-    except (OSError, asyncio.IncompleteReadError):
-        return
-    finally:
+        writer.write_eof()
+    except (OSError, NotImplementedError, RuntimeError):
+        # Broken, closed already, or TLS, which cannot end one direction only.
         writer.close()

@@ -28,7 +28,7 @@ class LocalLink(Link):
             Attempt("connected"), user=getpass.getuser(), sudo=sudo, path=str(Path(sys.executable).parent)
         )
 
-    async def shell(self, script: bytes, listener: Listener) -> Shell:
+    async def shell(self, listener: Listener) -> Shell:
         argv = ["sudo", "-n", "sh", "-s"] if self.sudo else ["sh", "-s"]
         loop = asyncio.get_running_loop()
         try:
@@ -38,9 +38,6 @@ class LocalLink(Link):
         except FileNotFoundError:
             listener.ended(127, "")
             return _Nothing()
-        stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
-        stdin.write(script)
-        stdin.write_eof()
         return _LocalShell(transport, protocol)
 
     async def stream(self, address: str, port: int) -> Stream:
@@ -85,6 +82,11 @@ class _LocalShell:
         self._transport = transport
         self._protocol = protocol
 
+    def send(self, script: bytes) -> None:
+        stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        stdin.write(script)
+        stdin.write_eof()
+
     async def stop(self) -> None:
         # Under sudo the group is root's: there the next batch kills it, with the right to do so.
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -96,5 +98,8 @@ class _LocalShell:
 
 
 class _Nothing:
+    def send(self, script: bytes) -> None:
+        return
+
     async def stop(self) -> None:
         return

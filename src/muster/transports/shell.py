@@ -10,8 +10,8 @@ from muster.probes import Command, Output, Unobserved
 from muster.transports.batch import Frames, build, new_nonce
 from muster.transports.link import Link
 
-BATCH_MAX_BYTES = 16 * 1_048_576
-"""A batch that prints more than this is ended, whatever its commands were allowed."""
+COMPLAINT_MAX_BYTES = 16 * 1_048_576
+"""A command that prints more than this on standard error is ended, however little of it is wanted."""
 
 START_TIMEOUT = 10.0
 """Seconds that a login shell may take until the batch's first mark."""
@@ -22,31 +22,30 @@ Landed = Callable[[Command, "Output | Unobserved"], None]
 async def ask(link: Link, commands: Sequence[Command], landed: Landed) -> None:
     """Run the commands in order and call ``landed`` once for each, with its output or why there is none.
 
-    A command that stalls, floods or ends the shell costs itself only: the rest runs in another batch, which
-    kills the first one.
+    A command that stalls, prints too much or ends the shell costs itself only: the rest runs in another batch,
+    which kills the first one.
     """
     left: Sequence[Command] = commands
     kill: int | None = None
-    while left:
+    while left or kill:
         batch = _Batch(left, landed)
         end = await batch.run(link, kill)
-        kill = batch.group or kill
-        left = batch.left
-        if not left or end is None:
+        left, kill = left[batch.done :], None
+        if end is None or not left:
             return
         if not end.others_may_run:
             for command in left:
-                landed(command, end.failure)
+                landed(command, end.instead)
             return
-        landed(left[0], end.failure)
-        left = left[1:]
+        landed(left[0], end.instead)
+        left, kill = left[1:], batch.group
 
 
 class _End:
-    """Why a batch ended early, and whether that says anything about the commands that are left."""
+    """How a batch ended early: the answer of its current command, and whether the ones after it may still run."""
 
-    def __init__(self, failure: Unobserved, *, others_may_run: bool) -> None:
-        self.failure = failure
+    def __init__(self, instead: Output | Unobserved, *, others_may_run: bool) -> None:
+        self.instead = instead
         self.others_may_run = others_may_run
 
 
@@ -56,10 +55,9 @@ class _Batch:
         self._landed = landed
         self._loop = asyncio.get_running_loop()
         self._nonce = new_nonce()
-        self._done: asyncio.Future[_End | None] = self._loop.create_future()
+        self._ended: asyncio.Future[_End | None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._received = 0
-        self._finished = [False] * len(commands)
+        self._complained = 0
         self._link: Link | None = None
         self._frames = Frames(
             commands,
@@ -68,15 +66,18 @@ class _Batch:
             wall=time.time,
             began=self._on_begin,
             finished=self._on_finish,
+            overflowed=self._on_overflow,
         )
 
     @property
     def group(self) -> int | None:
+        """The process group that it runs in, once it runs."""
         return self._frames.group
 
     @property
-    def left(self) -> list[Command]:
-        return [each for each, finished in zip(self._commands, self._finished, strict=True) if not finished]
+    def done(self) -> int:
+        """How many of its commands have landed."""
+        return self._frames.current
 
     async def run(self, link: Link, kill: int | None) -> _End | None:
         """Run the batch to its end; None means that every command has landed."""
@@ -84,24 +85,33 @@ class _Batch:
         self._wait(START_TIMEOUT)
         try:
             script = build(self._commands, self._nonce, path=link.path, kill=kill)
-            shell = await link.shell(script, self)
+            shell = await link.shell(self)
         except Unobserved as failure:
             return _End(failure, others_may_run=False)
         else:
             try:
-                return await self._done
+                self._frames.sent_at = time.time()
+                shell.send(script)
+                return await self._ended
             finally:
                 await shell.stop()
         finally:
             self._wait(None)
 
     def stdout(self, data: bytes) -> None:
-        self._count(data)
-        self._frames.stdout(data)
+        if not self._ended.done():
+            self._frames.stdout(data)
 
     def stderr(self, data: bytes) -> None:
-        self._count(data)
-        self._frames.stderr(data)
+        if self._ended.done():
+            return
+        self._complained += len(data)
+        if self._complained > COMPLAINT_MAX_BYTES:
+            size = f"{COMPLAINT_MAX_BYTES // 1_048_576} MiB"
+            failure = Unobserved("unreadable", f"more than {size} on standard error: {self._at()}")
+            self._end(failure, others_may_run=self.group is not None)
+        else:
+            self._frames.stderr(data)
 
     def ended(self, status: int | None, error: str) -> None:
         assert self._link is not None
@@ -114,23 +124,16 @@ class _Batch:
             self._end(Unobserved("wrong", f"the shell {how} during {self._at()}"), others_may_run=True)
 
     def _on_begin(self, number: int) -> None:
+        self._complained = 0
         self._wait(self._commands[number].timeout)
 
     def _on_finish(self, number: int, output: Output) -> None:
-        if self._finished[number]:
-            return
-        self._finished[number] = True
         self._landed(self._commands[number], output)
-        if all(self._finished):
+        if number + 1 == len(self._commands):
             self._end(None)
-        else:
-            self._wait(START_TIMEOUT)
 
-    def _count(self, data: bytes) -> None:
-        self._received += len(data)
-        if self._received > BATCH_MAX_BYTES:
-            size = f"{BATCH_MAX_BYTES // 1_048_576} MiB"
-            self._end(Unobserved("unreadable", f"more than {size} of output: {self._at()}"), others_may_run=True)
+    def _on_overflow(self) -> None:
+        self._end(self._frames.cut(), others_may_run=True)
 
     def _wait(self, seconds: float | None) -> None:
         if self._timer is not None:
@@ -147,7 +150,9 @@ class _Batch:
             self._end(Unobserved("timeout", f"no answer in {seconds:g} s: {self._at()}"), others_may_run=True)
 
     def _at(self) -> str:
-        return shortened(self.left[0].describe()) if self.left else "the end of the batch"
+        if self.done == len(self._commands):
+            return "the end of the batch"
+        return shortened(self._commands[self.done].describe())
 
     def _said(self) -> str:
         lines = self._frames.noise.decode("utf-8", "backslashreplace").strip().splitlines()
@@ -171,9 +176,9 @@ class _Batch:
             return Unobserved("missing", f"there is no sh on this host{self._said()}")
         return Unobserved("permission", f"the login shell ended with status {status}{self._said()}")
 
-    def _end(self, failure: Unobserved | None, *, others_may_run: bool = False) -> None:
-        if not self._done.done():
-            self._done.set_result(None if failure is None else _End(failure, others_may_run=others_may_run))
+    def _end(self, instead: Output | Unobserved | None, *, others_may_run: bool = False) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None if instead is None else _End(instead, others_may_run=others_may_run))
 
 
 def shortened(text: str, length: int = 160) -> str:

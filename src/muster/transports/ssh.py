@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
 import time
 from collections.abc import Awaitable
@@ -12,7 +13,7 @@ from typing import Any
 
 import asyncssh
 
-from muster.probes import Attempt, Command, Output, Unobserved
+from muster.probes import Attempt, Cause, Command, Output, Unobserved
 from muster.targets import Host
 from muster.transports import shell
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
@@ -22,6 +23,9 @@ RETRY_AFTER = 0.5
 """Seconds between a refused or reset connection and the second try."""
 
 CLOSE_TIMEOUT = 1.0
+
+WINDOW = 131_072
+"""Bytes that a host may send before it is told that we have read: what a flood costs before it is stopped."""
 
 
 class Keys:
@@ -44,15 +48,15 @@ class Keys:
             path = Path(key_file).expanduser()
             try:
                 self._pairs[key_file] = {"client_keys": asyncssh.load_keypairs(str(path)), "agent_path": None}
-            except asyncssh.KeyEncryptionError:
-                # The agent may hold it unlocked: offer that one only, where its public half says which it is.
-                public = path.with_name(path.name + ".pub")
-                named = {"agent_identities": [str(public)]} if public.is_file() else {}
-                self._pairs[key_file] = {"client_keys": None if named else (), **named, "ignore_encrypted": True}
             except OSError as error:
-                raise _denied("missing" if isinstance(error, FileNotFoundError) else "permission", key_file) from None
-            except (asyncssh.KeyImportError, ValueError) as error:
-                raise _denied("unreadable", f"{key_file}: {error}") from None
+                if isinstance(error, FileNotFoundError):
+                    raise _denied("missing", f"{key_file} is not there") from None
+                raise _denied("permission", f"{key_file}: {error.strerror}") from None
+            except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError, ValueError) as error:
+                locked = isinstance(error, asyncssh.KeyEncryptionError) or "assphrase" in str(error)
+                if not locked:
+                    raise _denied("unreadable", f"{key_file}: {error}") from None
+                self._pairs[key_file] = _from_agent(key_file, path)
         options: dict[str, Any] = self._pairs[key_file]
         return options
 
@@ -90,12 +94,16 @@ class Keys:
         return self._config_names_known_hosts
 
 
-def _denied(cause: Any, what: str) -> NotReached:
-    detail = {
-        "missing": f"key_file {what} is not there",
-        "permission": f"key_file {what} cannot be read by the user who runs the suite",
-    }.get(cause, f"key_file {what}")
-    attempt = Attempt("denied", cause, detail)
+def _from_agent(key_file: str, locked: Path) -> dict[str, Any]:
+    """The options that take a key from the agent, and only that one where its public half says which it is."""
+    if not os.environ.get("SSH_AUTH_SOCK"):
+        raise _denied("permission", f"{key_file} has a passphrase: unlock it with ssh-agent and ssh-add")
+    public = locked.with_name(locked.name + ".pub")
+    return {"agent_identities": [str(public)]} if public.is_file() else {}
+
+
+def _denied(cause: Cause, what: str) -> NotReached:
+    attempt = Attempt("denied", cause, f"key_file {what}")
     return NotReached(attempt, f"ssh: {attempt}")
 
 
@@ -105,18 +113,15 @@ class SshLink(Link):
     def __init__(self, attempt: Attempt, connection: asyncssh.SSHClientConnection, *, sudo: bool) -> None:
         super().__init__(attempt, user=str(connection.get_extra_info("username")), sudo=sudo)
         self.connection = connection
-        self._socks: asyncssh.SSHListener | None = None
 
-    async def shell(self, script: bytes, listener: Listener) -> Shell:
+    async def shell(self, listener: Listener) -> Shell:
         command = "exec sudo -n sh -s" if self.sudo else "exec sh -s"
         try:
             channel, _ = await self.connection.create_session(
-                lambda: _Session(listener), command, encoding=None, request_pty=False
+                lambda: _Session(listener), command, encoding=None, request_pty=False, window=WINDOW
             )
         except (asyncssh.Error, OSError) as error:
             raise Unobserved("network", f"ssh: no session: {_reason(error)}") from None
-        channel.write(script)
-        channel.write_eof()
         return _SshShell(channel)
 
     async def stream(self, address: str, port: int) -> Stream:
@@ -137,7 +142,8 @@ class SshLink(Link):
         quoted = shlex.quote(path)
         script = f"if [ ! -e {quoted} ]; then echo missing; elif [ ! -w {quoted} ]; then echo denied; fi"
         answers: list[Output | Unobserved] = []
-        await shell.ask(self, [Command(script)], lambda _, answer: answers.append(answer))
+        as_user = SshLink(self.attempt, self.connection, sudo=False)
+        await shell.ask(as_user, [Command(script)], lambda _, answer: answers.append(answer))
         match answers:
             case [Output() as output] if output.stdout == b"missing\n":
                 return Attempt("missing", "missing", path)
@@ -148,15 +154,7 @@ class SshLink(Link):
             case _:
                 return Attempt("not connected", "network", path)
 
-    async def socks_port(self) -> int:
-        """The port of a SOCKS5 proxy on this machine's loopback, which reaches what the host reaches."""
-        if self._socks is None:
-            self._socks = await self.connection.forward_socks("127.0.0.1", 0)
-        return self._socks.get_port()
-
     async def close(self) -> None:
-        if self._socks is not None:
-            self._socks.close()
         self.connection.close()
         with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -200,6 +198,12 @@ class _SshShell:
     def __init__(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = channel
 
+    def send(self, script: bytes) -> None:
+        # A server that closes the channel at once has said why already.
+        with contextlib.suppress(OSError):
+            self._channel.write(script)
+            self._channel.write_eof()
+
     async def stop(self) -> None:
         if not self._channel.is_closing():
             with contextlib.suppress(OSError, asyncssh.Error):
@@ -230,6 +234,9 @@ class _Writer:
             await self._writer.drain()
         except asyncssh.Error as error:
             raise ConnectionResetError(_reason(error)) from None
+
+    def write_eof(self) -> None:
+        self._writer.write_eof()
 
     def close(self) -> None:
         self._writer.close()

@@ -1,0 +1,234 @@
+"""The inside of a container, as a host: through its engine's exec."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, cast
+
+import docker
+import requests
+
+from muster.probes import AskEngine, Attempt, Unobserved
+from muster.targets import Host
+from muster.transports.docker import Engine, in_thread
+from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
+
+HEADER = struct.Struct(">BxxxL")
+"""Before each piece of output: 1 for standard output or 2 for standard error, and its length (Docker API, attach)."""
+
+STDERR = 2
+CONNECTED = b"connected\n"
+
+# What a container has for making a connection differs: any of these will do. Each says first that it is
+# connected; netcat cannot say it, so there a refused connection looks like one that was closed at once.
+RELAY = """\
+if command -v python3 >/dev/null 2>&1; then exec python3 -c "$3" "$1" "$2"
+elif command -v bash >/dev/null 2>&1; then
+exec bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1; echo connected; cat <&3 & exec cat >&3' "$1" "$2"
+elif command -v nc >/dev/null 2>&1; then echo connected; exec nc "$1" "$2"
+else exit 127; fi
+"""
+RELAY_PYTHON = """\
+import os, socket, sys, threading
+try:
+    peer = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+except OSError as error:
+    sys.exit(error.strerror or str(error))
+os.write(1, b"connected\\n")
+def there():
+    while data := os.read(0, 65536):
+        peer.sendall(data)
+    peer.shutdown(socket.SHUT_WR)
+threading.Thread(target=there, daemon=True).start()
+while data := peer.recv(65536):
+    os.write(1, data)
+"""
+
+
+class ContainerLink(Link):
+    """A running container. ``sudo`` runs what is asked as its root."""
+
+    def __init__(self, attempt: Attempt, engine: Engine, host: Host) -> None:
+        super().__init__(attempt, user=host.connection.user or "")
+        self._engine = engine
+        self._container = host.connection.address or host.name
+        self._as = "0" if host.connection.sudo else self.user
+
+    async def shell(self, listener: Listener) -> Shell:
+        return await self._exec(["sh", "-s"], listener)
+
+    async def stream(self, address: str, port: int) -> Stream:
+        relayed = _Relayed()
+        try:
+            process = await self._exec(["sh", "-c", RELAY, "sh", address, str(port), RELAY_PYTHON], relayed)
+        except Unobserved as failure:
+            raise StreamRefused(Attempt("lost", failure.cause, failure.message), ours=True) from None
+        try:
+            refused = await relayed.opened
+        except asyncio.CancelledError:
+            await process.stop()
+            raise
+        if refused is not None:
+            await process.stop()
+            raise StreamRefused(refused, ours=refused.cause == "missing")
+        return relayed.reader, _Writer(process.transport)
+
+    async def unix_stream(self, path: str) -> Stream:
+        detail = f"{path}: a unix socket inside a container cannot be reached from outside"
+        raise StreamRefused(Attempt("not reached", "missing", detail), ours=True)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+    async def _exec(self, argv: Sequence[str], listener: Listener) -> _Process:
+        """Start a program in the container, with a socket of asyncio's on its three streams."""
+        client = await self._engine.client()
+
+        def start() -> tuple[str, socket.socket]:
+            made = client.exec_create(self._container, list(argv), stdin=True, user=self._as)
+            attached: Any = client.exec_start(made["Id"], socket=True)
+            # A descriptor of our own: the SDK's reader belongs to the answer of an HTTP request.
+            return made["Id"], socket.socket(fileno=os.dup(attached.fileno()))
+
+        try:
+            exec_id, attached = await in_thread(start)
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise Unobserved("missing", f"docker exec in {self._container}: {_explained(error)}") from None
+        attached.setblocking(False)
+
+        def status() -> int | None:
+            try:
+                code = client.exec_inspect(exec_id)["ExitCode"]
+            except (docker.errors.DockerException, requests.RequestException, KeyError):
+                return None
+            return code if isinstance(code, int) else None
+
+        loop = asyncio.get_running_loop()
+        _, process = await loop.create_connection(lambda: _Process(listener, status), sock=attached)
+        return process
+
+
+class _Process(asyncio.Protocol):
+    """Takes the output of a program in a container apart."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, listener: Listener, status: Any) -> None:
+        self._listener = listener
+        self._status = status
+        self._buffer = bytearray()
+        self._ending: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            stream, length = HEADER.unpack_from(self._buffer)
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            piece = bytes(self._buffer[HEADER.size : end])
+            del self._buffer[:end]
+            (self._listener.stderr if stream == STDERR else self._listener.stdout)(piece)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    def send(self, script: bytes) -> None:
+        self.transport.write(script)
+
+    async def stop(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+        self.transport.abort()
+
+    async def _end(self) -> None:
+        status = await in_thread(self._status)
+        self._listener.ended(status, "the engine closed the connection")
+
+
+class _Relayed:
+    """The output of a relay: a line that says that it is connected, then the stream."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader()
+        self.opened: asyncio.Future[Attempt | None] = asyncio.get_running_loop().create_future()
+        self._first = b""
+        self._complaint = b""
+
+    def stdout(self, data: bytes) -> None:
+        if self.opened.done():
+            self.reader.feed_data(data)
+            return
+        self._first += data
+        if self._first.startswith(CONNECTED):
+            self.opened.set_result(None)
+            self.reader.feed_data(self._first.removeprefix(CONNECTED))
+
+    def stderr(self, data: bytes) -> None:
+        self._complaint = (self._complaint + data)[-1_000:]
+
+    def ended(self, status: int | None, error: str) -> None:
+        from muster.transports.outcomes import from_text
+
+        self.reader.feed_eof()
+        if self.opened.done():
+            return
+        if status in (126, 127):
+            detail = "the container has no python3, bash or nc to make a connection with"
+            self.opened.set_result(Attempt("not tried", "missing", detail))
+        else:
+            lines = self._complaint.decode("utf-8", "backslashreplace").strip().splitlines()
+            self.opened.set_result(from_text(lines[-1] if lines else error))
+
+
+class _Writer:
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes, /) -> None:
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+
+    def write_eof(self) -> None:
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self._transport.abort()
+
+
+async def open_link(host: Host, engine: Engine) -> ContainerLink:
+    """Find the container.
+
+    Raises:
+        NotReached: its engine does not answer, or it is not there, or it does not run.
+    """
+    name = host.connection.address or host.name
+    answer = await engine.ask(AskEngine())
+    attempt: Attempt = answer.attempt
+    if not attempt.connected:
+        raise NotReached(attempt, f"docker: {attempt}")
+    client = await engine.client()
+    try:
+        state = (await in_thread(lambda: client.inspect_container(name)))["State"]["Status"]
+    except docker.errors.NotFound:
+        attempt = Attempt("missing", "missing", f"there is no container {name}")
+    except (docker.errors.DockerException, requests.RequestException, KeyError, TypeError) as error:
+        attempt = Attempt("failed", "unreadable", f"container {name}: {_explained(error)}")
+    else:
+        if state == "running":
+            return ContainerLink(attempt, engine, host)
+        attempt = Attempt("not running", "wrong", f"the container {name} is {state}")
+    raise NotReached(attempt, f"docker: {attempt}")
+
+
+def _explained(error: Exception) -> str:
+    return " ".join(str(getattr(error, "explanation", None) or error or type(error).__name__).split())[:160]
