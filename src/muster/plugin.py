@@ -72,6 +72,24 @@ def inventory_paths(config: pytest.Config) -> list[Path]:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
+    """Start anew where pytest took the folder of an inventory or of the reports for that of the tests.
+
+    Before it knows our options, pytest looks for its ini file beside every argument that is a path, such as the
+    FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none.
+    """
+    here = config.invocation_params.dir
+    arguments = [str(argument) for argument in config.invocation_params.args]
+    apart = [place for place, word in enumerate(arguments[:-1]) if word in ("--inventory", "--reports")]
+    astray = any(not (here / arguments[place + 1]).is_relative_to(here) for place in apart)
+    if not apart or (here.is_relative_to(config.rootpath) and not astray):
+        return None
+    for place in reversed(apart):
+        arguments[place : place + 2] = [f"{arguments[place]}={arguments[place + 1]}"]
+    return pytest.main(arguments, list(config.invocation_params.plugins or ()))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(severity, remediation, runbook, applies): an operational check")
     paths = inventory_paths(config)

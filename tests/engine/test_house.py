@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import muster
 import pytest
+
+import muster
 from muster.declaration import read_case, read_check
 from muster.limits import MEASURABLE
 from muster.need import catalogue

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
 from tests.engine.report_runs import Made, rows, run
 
 HOSTILE = r'''

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 import pytest
+
 from tests.engine.report_runs import GONE, INVENTORY, Made, run, same_as_golden, steady
 from tests.servers.processes import refusing_port
 
