@@ -52,14 +52,20 @@ class Browser:
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
 
     def click(self, selector: str) -> None:
-        """Click as a person does: it must be there, be visible and not be covered."""
+        """Click with the mouse on the middle of the first element that matches."""
         found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
-        self._ask("POST", f"/element/{next(iter(found.values()))}/click", {})
+        self.run("arguments[0].scrollIntoView({block: 'center'})", found)
+        move = {"type": "pointerMove", "x": 0, "y": 0, "origin": found}
+        press, release = ({"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp"))
+        self._act("pointer", "mouse", [move, press, release])
 
     def press(self, keys: str) -> None:
         """Press keys where the focus is."""
         pressed = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": pressed}]})
+        self._act("key", "keyboard", pressed)
+
+    def _act(self, kind: str, name: str, actions: list[dict[str, Any]]) -> None:
+        self._ask("POST", "/actions", {"actions": [{"type": kind, "id": name, "actions": actions}]})
 
     def dialog(self) -> str | None:
         """The text of the dialog that is open, None where none is."""

@@ -187,7 +187,7 @@ class HtmlReport:
         return "\n".join(
             [
                 f"<style>{(here / 'html_style.css').read_text('utf-8')}</style>",
-                f"<script>{(here / 'html_keys.js').read_text('utf-8')}</script>",
+                f"<script>{(here / 'html_script.js').read_text('utf-8')}</script>",
                 f'<p class="overall overall-{overall}">{numbers or "nothing was judged"} · {scope(tally)}</p>',
                 *self._notes(),
                 _pairs(facts),
