@@ -25,6 +25,7 @@ MOST_DEPTH = 50
 _PLAIN: Final = "plain"
 _QUOTED: Final = "quoted"
 _TEXT_TAGS = (_QUOTED, "tag:yaml.org,2002:str")
+_COLLECTION_TAGS = (_PLAIN, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _INT = re.compile(r"[-+]?[0-9]{1,4000}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _OTHER = re.compile(r"0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -238,7 +239,7 @@ class Document:
         if depth > MOST_DEPTH:
             raise self._fail(f"an alias holds itself, or nests deeper than {MOST_DEPTH} levels", *self._mark(node))
         self._spend(node)
-        if node.tag != _PLAIN and not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _COLLECTION_TAGS:
             self.problem(node, f"the tag {node.tag} is not known; leave it out")
         if isinstance(node, SequenceNode):
             inner = shape if shape is TEXT else None

@@ -37,6 +37,8 @@ def explain(error: ErrorDetails, written: str | None, meaning: str | None = None
         return f'unknown key "{name}"{_instead(name, path)}', True
     if kind == "typed_dict_type":
         kind = "dict"
+    if written is not None and len(written) > 100:
+        written = written[:100] + "..."
     shown = f'{name}: "{written}"' if written is not None else name
     if meaning is not None:
         shown += f' (here "{meaning}")'
@@ -74,6 +76,7 @@ def _keys_at(path: Sequence[int | str]) -> Iterator[str]:
         options = [schema["$defs"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in options]
         for each in options:
             inner = each.get("properties", {}).get(step) or each.get("additionalProperties") or each.get("items")
+            inner = inner or next(iter(each.get("patternProperties", {}).values()), None)
             if isinstance(inner, Mapping):
                 place = inner
                 break

@@ -54,6 +54,10 @@ class Problems:
         for each in problems:
             self.add(each.position, each.text)
 
+    def absorb(self, others: Problems) -> None:
+        """Take over what others have found."""
+        self._found = {**others._found, **self._found}
+
     def __len__(self) -> int:
         return len(self._found)
 
@@ -101,7 +105,7 @@ class Level:
         self.variables: Any = {}
         if self.content is None:
             self.content = {}
-        elif isinstance(self.content, dict) and "vars" in self.content:
+        elif isinstance(self.content, dict) and "vars" in self.content and path[0] in ("groups", "hosts"):
             self.variables = self.content.pop("vars") or {}
             self.templates = list(_templates(self.content)) if self.templates else []
         self.names = tuple({name: None for each in self.templates for name in each.names})
@@ -142,11 +146,12 @@ class Level:
 
         faults = Problems()
         content = self._filled(self.content, scope, faults, ()) if self.templates else self.content
+        found: Any = None
         whole: Any = content
         for step in reversed(self.path):
             whole = {step: whole}
         try:
-            found: Any = adapter().validate_python(whole)
+            found = adapter().validate_python(whole)
             for step in self.path:
                 found = found[step]
             self._refine(found, faults)
@@ -159,11 +164,10 @@ class Level:
                 written = node.value if isinstance(node.value, str) else None
                 if self._is_unfilled(node):
                     continue
-                text, key = explain(
-                    each, written, self._meaning(node, scope) if written and "${" in written else None
-                )
+                meaning = self._meaning(node, scope) if written and "${" in written else None
+                text, key = explain(each, written, meaning)
                 faults.add(self.at(*inside, key=key) if inside else self.document.position(self.node), text)
-        problems.extend(faults.sorted([]))
+        problems.absorb(faults)
         return None if faults else found
 
     def _is_unfilled(self, node: Node) -> bool:

@@ -16,7 +16,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.position}: {self.text}" if self.position else self.text
+        text = f"{self.position}: {self.text}" if self.position else self.text
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class InventoryError(Exception):

@@ -79,6 +79,7 @@ def check_ways(ways: Mapping[str, tuple[str, Sequence[Level]]], kinds: Mapping[s
     ``ways`` are the hosts with ``via``, each with the levels that say so; ``kinds`` the kind of connection of
     every host, empty where it could not be put together.
     """
+    circles: set[str] = set()
     for name, (via, levels) in ways.items():
         way = [name, via]
         while way[-1] in ways and way[-1] not in way[:-1]:
@@ -86,6 +87,9 @@ def check_ways(ways: Mapping[str, tuple[str, Sequence[Level]]], kinds: Mapping[s
         if via not in kinds:
             fault = f'via: unknown host "{via}"{suggest(via, kinds)}'
         elif way[-1] in way[:-1]:
+            if way[-1] in circles:
+                continue
+            circles.update(way)
             out = f"; give {via} connection: {{via: null}}" if via == way[-1] else ""
             fault = f"via leads in a circle: {' -> '.join(way)}{out}"
         elif kinds[via] not in ("ssh", ""):

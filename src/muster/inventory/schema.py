@@ -52,7 +52,9 @@ Empty = BeforeValidator(_or_empty)
 Line = Annotated[str, Field(pattern=texts.LINE)]
 Filled = Annotated[str, Field(pattern=texts.FILLED)]
 Name = Annotated[str, _checked(name_fault)]
-Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | str)]
+Listening = Annotated[str, Field(pattern=texts.LISTENING)]
+Duration = Annotated[str, Field(pattern=texts.DURATION)]
+Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | Duration)]
 Bound = Annotated[Any, BeforeValidator(_bound, json_schema_input_type=float | str | None)]
 Labels = Annotated[
     dict[Annotated[str, Field(pattern=texts.LABEL)], Line],
@@ -223,7 +225,9 @@ class Level(TypedDict, total=False):
         list[
             Annotated[
                 str,
-                BeforeValidator(_port_text, json_schema_input_type=int | str),
+                BeforeValidator(
+                    _port_text, json_schema_input_type=int | Annotated[str, Field(pattern=texts.LISTENING)]
+                ),
                 Field(pattern=texts.LISTENING),
                 _checked(texts.ports_fault),
             ]

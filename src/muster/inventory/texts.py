@@ -13,6 +13,7 @@ HEADER = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
 TOKEN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # noqa: S105 (a word of RFC 9110, 5.6.2)
 UNIT = r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$"
 JSON_PATH = r"^\$[^\x00-\x1f\x7f]*$"
+DURATION = r"^[0-9.]+ *(?:ms|s|m|h|d)?$"
 _PORT = "[1-9][0-9]{0,4}"
 _PORTS = f"{_PORT}(?:-{_PORT})?"
 _ADDRESS = r"(?:[\w.*-]+|\[[0-9a-fA-F:.]*\]|[0-9a-fA-F:]*:)"
