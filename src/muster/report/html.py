@@ -28,6 +28,9 @@ MOST_ROWS = 5_000
 #: How many measurements stand in a row; all of them stand below it.
 _MEASUREMENTS = 3
 
+#: How many characters of what was observed stand in a row; all of it stands below it.
+_LONGEST = 300
+
 _COLUMNS = {
     "verdict": "Verdict",
     "host": "Host",
@@ -233,7 +236,7 @@ def _row(verdict: Verdict) -> dict[str, str]:
         "host": _text(verdict.host) or "<i>from here</i>",
         "target": target,
         "check": f"{_text(verdict.check.title)} <small>{_text(verdict.check.name)}</small>",
-        "observed": _text(verdict.message or verdict.observed),
+        "observed": escape(printable(verdict.message or verdict.observed, _LONGEST)),
         "measured": _measured(verdict.measurements),
         "seconds": _seconds(verdict.seconds),
     }
@@ -318,15 +321,17 @@ def _details(verdict: Verdict, down: Sequence[Verdict] = ()) -> str:
     check = verdict.check
     labels = ", ".join(f"{name}={value}" for name, value in verdict.labels.items())
     wrong = verdict.verdict not in ("ok", "skipped")
+    observed = verdict.observed if verdict.observed != verdict.message else ""
     said = {
-        "Observed": _text(verdict.observed) if verdict.message and verdict.observed != verdict.message else "",
+        "In full": _text(verdict.message) if len(verdict.message) > _LONGEST else "",
+        "Observed": _text(observed) if verdict.message or len(observed) > _LONGEST else "",
         "Expected": _text(check.title) if wrong else "",
         "Remediation": _text(check.remediation) if wrong else "",
         "Runbook": f"docs/runbooks/{_text(check.runbook)}" if wrong and check.runbook else "",
         "Cause": verdict.cause or "",
         "Labels": _text(labels),
         "Observed at": timestamp(verdict.observed_at) if verdict.observed_at else "",
-        "Measured": _table(verdict.measurements) if len(verdict.measurements) > _MEASUREMENTS else "",
+        "Measured": _every(verdict.measurements) if len(verdict.measurements) > _MEASUREMENTS else "",
         "Not observed": ", ".join(map(_subject, down)),
     }
     return _pairs(said)
@@ -337,13 +342,12 @@ def _subject(verdict: Verdict) -> str:
     return _text(part + verdict.check.name.replace("_", " "))
 
 
-def _table(measurements: Iterable[Measurement]) -> str:
-    rows = "".join(
-        f'<tr class="verdict-{each.breach or "ok"}"><td>{_part(each)}</td><td><b>{_amount(each)}</b></td>'
-        f"<td>{_limit(each)}</td><td>{_source(each)}</td></tr>"
+def _every(measurements: Iterable[Measurement]) -> str:
+    return "".join(
+        f'<div class="verdict-{each.breach or "ok"}">{_part(each)} <b>{_amount(each)}</b> '
+        f"<small>{', '.join(filter(None, (_limit(each), _source(each))))}</small></div>"
         for each in measurements
     )
-    return f"<table><tr><th>Measurement</th><th>Value</th><th>Limit</th><th></th></tr>{rows}</table>"
 
 
 def _pairs(pairs: Mapping[str, str]) -> str:
