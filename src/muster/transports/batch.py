@@ -110,7 +110,6 @@ class Frames:
         self._stdout: list[tuple[bytes, int, float]] = []
         self._stderr: list[bytes] = []
         self._began_at = 0.0
-        self._greeted = False
 
     def stdout(self, data: bytes) -> None:
         self._hear(self._out, data)
@@ -137,9 +136,7 @@ class Frames:
             case [b"hello", group] if group.isdigit() and self.group is None:
                 self.group = int(group)
                 self._begin()
-            case [b"end", number, status] if (
-                self.group is not None and self._is(number, len(self._stdout)) and status.isdigit()
-            ):
+            case [b"end", number, status] if self._is(number, self._stdout) and status.isdigit():
                 self._stdout.append((self._out.taken(), int(status), self._clock() - self._began_at))
                 self._begin()
                 self._finish()
@@ -147,16 +144,15 @@ class Frames:
     def _err_mark(self, words: list[bytes]) -> None:
         match words:
             case [b"hello", _]:
-                self._greeted = True
                 self._keep_stderr()
-            case [b"end", number, _] if self._greeted and self._is(number, len(self._stderr)):
+            case [b"end", number, _] if self._is(number, self._stderr):
                 self._stderr.append(self._err.taken())
                 self._keep_stderr()
                 self._finish()
 
-    def _is(self, number: bytes, ahead: int) -> bool:
+    def _is(self, number: bytes, ahead: Sequence[object]) -> bool:
         """Whether a mark names the command that comes next on its stream, which is so many ahead."""
-        expected = self.current + ahead
+        expected = self.current + len(ahead)
         return number.isdigit() and int(number) == expected < len(self._commands)
 
     def _begin(self) -> None:
@@ -173,7 +169,7 @@ class Frames:
 
     def _finish(self) -> None:
         """Done with the current command, once both streams have its mark."""
-        if self._stdout and self._stderr:
+        if self.group is not None and self._stdout and self._stderr:
             stdout, status, seconds = self._stdout.pop(0)
             output = self._output(stdout, self._stderr.pop(0), status, seconds)
             self.current += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
 import ssl
@@ -122,14 +123,14 @@ class Http:
             return Exchange(Attempt("no such name", "network", str(hop.url.host)))
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             return Exchange(Attempt("TLS failed", "wrong", _tls_reason(error)))
-        except aiohttp.ServerDisconnectedError:
-            return Exchange(Attempt("reset", "network", f"{where} closed the connection without an answer"))
+        except _Broken as broken:
+            return Exchange(_broken_off(broken.error, where))
         except (aiohttp.ClientPayloadError, zlib.error) as error:
             return Exchange(Attempt("cut off", "unreadable", f"the body is broken: {_reason(error)}"))
         except aiohttp.ClientResponseError as error:
             return Exchange(Attempt("not HTTP", "unreadable", f"{where} answered: {_reason(error)}"))
-        except aiohttp.ClientOSError as error:
-            return Exchange(_os_error(error, where))
+        except aiohttp.ClientConnectorError as error:
+            return Exchange(from_os_error(error.os_error, where))
         except (aiohttp.ClientError, ValueError) as error:
             return Exchange(Attempt("failed", "unreadable", f"{where}: {_reason(error)}"))
         except OSError as error:
@@ -224,8 +225,27 @@ def _session(connector: aiohttp.BaseConnector, agent: str) -> aiohttp.ClientSess
         auto_decompress=False,
         response_class=_Response,
         trace_configs=[trace],
+        middlewares=[_once],
         headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
     )
+
+
+class _Broken(aiohttp.ClientError):
+    """A connection that broke before the answer."""
+
+    def __init__(self, error: aiohttp.ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a request by itself: how often it was tried is part of the answer."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(error) from error
 
 
 async def _note_connected(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
@@ -277,8 +297,8 @@ def _first(request: HttpRequest) -> _Hop:
         raise ValueError
     headers = request.headers
     if url.user is not None and not any(name.lower() == "authorization" for name, _ in headers):
-        basic = aiohttp.BasicAuth(url.user, url.password or "", "utf-8").encode()
-        headers = (*headers, ("Authorization", basic))
+        basic = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+        headers = (*headers, ("Authorization", f"Basic {basic}"))
     return _Hop(url.with_user(None), request.method, headers, request.body)
 
 
@@ -318,8 +338,10 @@ def _tls_reason(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientC
     return _reason(cause)
 
 
-def _os_error(error: aiohttp.ClientOSError, where: str) -> Attempt:
-    return from_os_error(error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error, where)
+def _broken_off(error: aiohttp.ClientError, where: str) -> Attempt:
+    if isinstance(error, OSError) and error.errno is not None:
+        return from_os_error(error, where)
+    return Attempt("reset", "network", f"{where} closed the connection without an answer")
 
 
 def _reason(error: BaseException) -> str:
