@@ -368,8 +368,9 @@ class _Visit:
         if ask is None:
             return
         now = time.time()
-        for target, need, _ in ask.wants:
-            self._observations.put(target, need, Observation(None, failure, now, seconds, tries))
+        for target, need, probe in ask.wants:
+            said = probe.failed(failure) if probe.failed else failure
+            self._observations.put(target, need, Observation(None, said, now, seconds, tries))
         self._tell(len(ask.wants))
 
     def _tell(self, count: int) -> None:
