@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -89,7 +90,7 @@ def place(folder: Path, kind: str, *, user: tuple[str, ...] = ()) -> Place:
     elif kind in ("python3", "busybox"):
         # A link would lead out of a virtual environment, to a Python that may lack its sqlite3 module.
         starter = path / "python3"
-        starter.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        starter.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
         starter.chmod(0o755)
     return Place((program("busybox"), "sh") if busybox else ("/bin/sh",), path, user)
 
