@@ -78,7 +78,10 @@ class _Bar:
             if self._progress is not None:
                 self._progress.stop()
 
-    def _update(self) -> None:
+    @property
+    def said(self) -> str:
         hosts = len(self._left) + self._done
-        said = f"{self._landed:,}/{self._facts:,} facts, {self._done:,}/{hosts:,} hosts"
-        self._progress.update(self._progress.task_ids[0], completed=self._landed, description=said)
+        return f"{self._landed:,}/{self._facts:,} facts, {self._done:,}/{hosts:,} hosts"
+
+    def _update(self) -> None:
+        self._progress.update(self._progress.task_ids[0], completed=self._landed, description=self.said)
