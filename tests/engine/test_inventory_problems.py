@@ -65,8 +65,8 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
         ("hosts: {a: [x]}\n", "i.yaml:1:12: a is not a mapping (key: value)"),
         ("hosts: {a: {units: nginx}}\n", 'i.yaml:1:20: units: "nginx" is not a list, such as [first, second]'),
         (
-            "hosts: {a: {connection: {user: 7}}}\n",
-            'i.yaml:1:32: user: "7" is not text; put it in quotes',
+            "hosts: {a: {connection: {user: true}}}\n",
+            'i.yaml:1:32: user: "true" is not text (put it in quotes)',
         ),
         ("hosts: {a: {connection: {sudo: perhaps}}}\n", 'i.yaml:1:32: sudo: "perhaps" is not true or false'),
         (
@@ -116,7 +116,18 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
             "endpoints: {e: {url: http://a/, values: {v: {path: $.v, warning: 9, critical: 8}}}}\n",
             "i.yaml:1:45: v: warning 9 above critical 8 would never be seen",
         ),
+        (
+            "hosts: {a: {timeout: 25h}}\n",
+            'i.yaml:1:22: timeout: "25h" is out of range; a duration is more than 0 and at most 1d',
+        ),
+        ("endpoints: {e: {url: }}\n", "i.yaml:1:22: url has no value; it should be text (put it in quotes)"),
+        (
+            f"hosts: {{a: {{timeout: {'x' * 200}}}}}\n",
+            f'i.yaml:1:22: timeout: "{"x" * 100}..." is not a duration; write 500ms, 5s, 2m, 1h or a number of seconds',
+        ),
         # Names
+        (f"hosts: {{{'x' * 254}: {{}}}}\n", f'i.yaml:1:9: host "{"x" * 254}": is longer than 253 characters'),
+        ("hosts: {'!a': {}}\n", 'i.yaml:1:9: host "!a": cannot begin with "!"'),
         (
             "groups: {proxies: {}}\nhosts: {a: {groups: [proxeis]}}\n",
             'i.yaml:2:22: unknown group "proxeis"; did you mean "proxies"?',
@@ -214,7 +225,16 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
             "endpoints: {e: {url: http://a/, values: {v: {unit: MB}}}}\n",
             'i.yaml:1:42: value "v" has no path; write path: $.v',
         ),
+        ("databases: {d: {url: 'sqlite:////opt/'}}\n", 'i.yaml:1:22: url: "sqlite:////opt/" names no file'),
         # How hosts are reached
+        (
+            "hosts: {a: {docker: {url: 'tcp://a'}}}\n",
+            'i.yaml:1:27: url: "tcp://a" needs an address and a port: tcp://address:port',
+        ),
+        (
+            "hosts: {a: {connection: none, docker: {url: 'tcp://a:1', key_file: k}}}\n",
+            "i.yaml:1:58: cert_file and key_file go together; give both",
+        ),
         (
             "hosts: {a: {connection: {kind: local, port: 22}}}\n",
             "i.yaml:1:39: port has no meaning where kind is local; leave it out, or use kind: ssh",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from muster.inventory import Inventory, load
-from muster.targets import Container, Database, DockerEngine, Endpoint
+from muster.targets import Container, Database, DockerEngine, Endpoint, Host
 
 Write = Callable[..., Path]
 
@@ -174,6 +174,26 @@ hosts: {here: {connection: local}}
 
 def test_a_host_is_reached_by_its_name_where_nothing_else_is_said(read: Read) -> None:
     assert read("hosts: {proxy.example.net: }").host("proxy.example.net").connection.address == "proxy.example.net"
+
+
+def test_an_address_of_the_host_beats_one_of_its_connection_and_that_beats_its_name(read: Read) -> None:
+    first, second = read("hosts: {a: {connection: {address: x}}, b: {connection: {address: x}, address: y}}").hosts
+    assert (first.connection.address, second.connection.address) == ("x", "y")
+
+
+def test_a_number_is_text_as_it_was_written_where_text_is_wanted(read: Read) -> None:
+    host, endpoint = read("""
+vars: {version: 1.10, user: 007}
+hosts:
+  a:
+    connection: {user: "${user}"}
+    labels: {version: "v${version}"}
+    endpoints: {e: {url: "http://a/${version}", body: "${version}", expect: {json: "${version}"}}}
+""").targets
+    assert isinstance(host, Host)
+    assert isinstance(endpoint, Endpoint)
+    assert (host.connection.user, host.labels["version"]) == ("007", "v1.10")
+    assert (endpoint.url, endpoint.body, endpoint.json) == ("http://a/1.10", "1.10", 1.1)
 
 
 def test_an_engine_is_expected_where_a_container_or_an_engine_is_named(read: Read) -> None:

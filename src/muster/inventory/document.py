@@ -43,19 +43,47 @@ TEXT: Final = "text"
 Shape = Mapping[str, Any] | str | None
 
 
+class _WrittenInt(int):
+    """A whole number that is text as it was written: ``007``."""
+
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
+
+
+class _WrittenFloat(float):
+    """A number that is text as it was written: the version ``1.10``."""
+
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
+
+
 def plain_value(text: str) -> Any:
-    """What a scalar without quotes means."""
+    """What a scalar without quotes means. The text of a number is what was written, wherever it becomes text."""
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] in "0123456789+-.":
-        if _INT.fullmatch(text):
-            return int(text)
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        if _OTHER.fullmatch(text):
-            bases = {"0o": 8, "0x": 16}
-            return int(text[2:], bases[text[:2]]) if text[:2] in bases else float(text.replace(".", "").lower())
-    return text
+    value = _number(text) if text[0] in "0123456789+-." else None
+    if value is None:
+        return text
+    if str(value) == text:
+        return value
+    kept = _WrittenInt(value) if isinstance(value, int) else _WrittenFloat(value)
+    kept.written = text
+    return kept
+
+
+def _number(text: str) -> int | float | None:
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _OTHER.fullmatch(text):
+        bases = {"0o": 8, "0x": 16}
+        return int(text[2:], bases[text[:2]]) if text[:2] in bases else float(text.replace(".", "").lower())
+    return None
 
 
 class _TooDeepError(Exception):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: What is expected, by the beginning of the error's type.
 _EXPECTED = {
-    "string": "text; put it in quotes",
+    "string": "text (put it in quotes)",
     "int": "a whole number",
     "float": "a number",
     "finite": "a number",
@@ -54,6 +54,8 @@ def explain(error: ErrorDetails, written: str | None, meaning: str | None = None
     if kind.startswith(("greater_than", "less_than")):
         return f"{shown} is out of range; it should be {error['msg'].removeprefix('Input should be ')}", False
     expected = _EXPECTED.get(kind.partition("_")[0])
+    if expected and not written and written is not None:
+        return f"{name} has no value; it should be {expected}", False
     return f"{shown} is not {expected}" if expected else f"{shown}: {error['msg']}", False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,7 +239,7 @@ class Level:
     def _limits(self, limits: dict[str, dict[str, Any]] | None, path: tuple[str, ...], problems: Problems) -> None:
         for name, bounds in (limits or {}).items():
             # A user may measure what we do not know, so that only what looks like a slip is refused.
-            if name not in MEASURABLE and (meant := _near_slip(name)):
+            if name not in MEASURABLE and (meant := nearest(name, MEASURABLE, 0.9)):
                 text = f'no check measures "{name}"; did you mean "{meant}"?'
                 problems.add(self.at(*path, name, key=True), text)
             self._bounds(bounds, unit_of(name), (*path, name), problems)
@@ -263,12 +262,6 @@ class Level:
         for name in _FILES & entry.keys():
             if entry[name] is not None:
                 entry[name] = str(Path(self.document.name).parent / Path(entry[name]).expanduser())
-
-
-@cache
-def _near_slip(name: str) -> str | None:
-    """The measurement that was meant by a name that is one or two letters off."""
-    return nearest(name, MEASURABLE, 0.9)
 
 
 def _templates(value: object) -> Iterator[Template]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from muster.targets import Position
 
@@ -17,6 +18,8 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.position}: {self.text}" if self.position else self.text
+        if text.isprintable():
+            return text
         return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
@@ -34,9 +37,15 @@ class NothingSelected(Exception):  # noqa: N818 (it is what happened)
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that is most like ``name``, or None where none is at all like it."""
+    return _nearest(name, tuple(known), cutoff)
+
+
+@lru_cache(256)
+def _nearest(name: str, known: tuple[str, ...], cutoff: float) -> str | None:
+    """The same mistake may be made ten thousand times, and the search is slow."""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, list(known), 1, cutoff)), None)
+    return next(iter(get_close_matches(name, known, 1, cutoff)), None)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -29,8 +29,8 @@ def _checked(rule: Callable[[str], str | None]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _port_text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _number_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _or_empty(value: object) -> object:
@@ -49,15 +49,16 @@ def _bound(value: object) -> object:
 
 Kind = Literal["local", "ssh", "docker", "none"]
 Empty = BeforeValidator(_or_empty)
-Line = Annotated[str, Field(pattern=texts.LINE)]
-Filled = Annotated[str, Field(pattern=texts.FILLED)]
+Text = Annotated[str, BeforeValidator(_number_text)]
+Line = Annotated[Text, Field(pattern=texts.LINE)]
+Filled = Annotated[Text, Field(pattern=texts.FILLED)]
 Name = Annotated[str, _checked(name_fault)]
 Listening = Annotated[str, Field(pattern=texts.LISTENING)]
 Duration = Annotated[str, Field(pattern=texts.DURATION)]
 Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | Duration)]
 Bound = Annotated[Any, BeforeValidator(_bound, json_schema_input_type=float | str | None)]
 Labels = Annotated[
-    dict[Annotated[str, Field(pattern=texts.LABEL)], Line],
+    dict[Annotated[str, Field(pattern=texts.LABEL)], Annotated[str, Field(pattern=texts.LINE)]],
     Empty,
     Field(description="Labels to select by (`--limit role=proxy`) and to see in reports."),
 ]
@@ -173,7 +174,7 @@ class EndpointEntry(TypedDict, total=False):
         Empty,
         Field(description="Headers to send. A secret comes by ${env:NAME} or ${file:/path}."),
     ]
-    body: Annotated[str | None, Field(description="The body to send.")]
+    body: Annotated[Text | None, Field(description="The body to send.")]
     expect: Annotated[ExpectEntry, Empty, Field(description="What it must answer.")]
     values: Annotated[
         dict[Name, Annotated[ValueEntry, Empty]], Empty, Field(description="Numbers in the JSON answer to measure.")
@@ -226,7 +227,7 @@ class Level(TypedDict, total=False):
             Annotated[
                 str,
                 BeforeValidator(
-                    _port_text, json_schema_input_type=int | Annotated[str, Field(pattern=texts.LISTENING)]
+                    _number_text, json_schema_input_type=int | Annotated[str, Field(pattern=texts.LISTENING)]
                 ),
                 Field(pattern=texts.LISTENING),
                 _checked(texts.ports_fault),
