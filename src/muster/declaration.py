@@ -81,10 +81,12 @@ def read_check(function: Callable[..., None]) -> Check:
 
 
 def read_case(function: Callable[..., None], needs: Mapping[str, Need[Any]]) -> Case:
-    """Make a judged check ready: every argument is a fact among ``needs``, ``target`` or ``measure``.
+    """Make a judged check ready: its arguments are facts among ``needs``, ``target`` and ``measure``.
+
+    Any other argument is a fixture of the site's own, or a parameter: pytest finds it, or says that there is none.
 
     Raises:
-        CheckError: the check is badly written, or an argument is none of these.
+        CheckError: the check is badly written, or the name of an argument is nearly that of a fact.
     """
     spec = read_check(function)
     mark = _mark(function)
@@ -95,11 +97,8 @@ def read_case(function: Callable[..., None], needs: Mapping[str, Need[Any]]) -> 
             arguments.append((name, declared))
         elif name in (Given.TARGET.value, Given.MEASURE.value):
             arguments.append((name, Given(name)))
-        else:
-            known = [*needs, *LIVE, *(given.value for given in Given)]
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise CheckError(_problem(function, f"asks for {name!r}, which is no fact{hint}"))
+        elif near := difflib.get_close_matches(name, [*needs, *LIVE, *(given.value for given in Given)], 1, 0.8):
+            raise CheckError(_problem(function, f"asks for {name!r}, which is no fact; did you mean {near[0]}?"))
     kind = kind_of(function, [source for _, source in arguments if isinstance(source, Need)])
     return Case(spec, function, kind, tuple(arguments), mark.kwargs.get("applies") if mark else None)
 
@@ -160,5 +159,3 @@ def _problem(function: Callable[..., Any], *problems: str) -> str:
     code = function.__code__
     place = f"{code.co_filename}:{code.co_firstlineno}: {function.__name__}"
     return "\n".join(f"{place} {problem}" for problem in problems)
-
-

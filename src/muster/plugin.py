@@ -116,3 +116,4 @@ def pytest_configure(config: pytest.Config) -> None:
     run = Run(config, Suite(inventory, targets))
     run.prepare_reports()
     config.pluginmanager.register(run, "muster-run")
+    config.pluginmanager.register(run.collection, "muster-collection")

@@ -1,4 +1,4 @@
-"""The hooks of one run: collect over the inventory, plan, gather, judge, report, exit.
+"""The hooks of one run once its items are there: plan, gather, judge, report, exit.
 
 A judged check takes the quick path: its facts are in memory, so it is called directly, and pytest gets the same
 reports that its ordinary protocol would have made. Live checks, and judged ones that ask for a fixture or
@@ -8,20 +8,18 @@ carry a mark that is not ours, run in pytest's ordinary way.
 from __future__ import annotations
 
 import gc
-import inspect
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import pytest
 
-from muster.declaration import CheckError, described, is_check, is_live, kind_of, read_case, read_check
-from muster.judge import Case, Measure, broken, judged, unjudged
-from muster.need import Need
-from muster.observations import Observation
-from muster.probes import Cause, DoesNotApply, Unobserved
+from muster.collection import Collection, measure_of, target_of
+from muster.declaration import described
+from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
+from muster.probes import Unobserved
 from muster.report import terminal
 from muster.report.folder import FolderError, claim
 from muster.report.junit import MANY, explanation, properties
@@ -29,20 +27,14 @@ from muster.report.listing import Listing
 from muster.report.results import Results
 from muster.suite import Suite
 from muster.targets import Target
-from muster.text import printable_lines
 from muster.verdict import (
     EXIT_BAD,
     EXIT_BROKEN,
     EXIT_CONFIGURATION,
     EXIT_INTERRUPTED,
-    Check,
     Tally,
     Verdict,
 )
-
-_OUR_MARKS = {"check", "parametrize"}
-_VERDICT = pytest.StashKey[Verdict]()
-_MEASURE = pytest.StashKey[Measure]()
 
 
 class Run:
@@ -56,10 +48,8 @@ class Run:
         self.listing = Listing(config.get_verbosity())
         self.is_worker = hasattr(config, "workerinput")
         self.dry = bool(config.getoption("muster_dry_run"))
-        self._cases: dict[Callable[..., Any], Case] = {}
-        self._without_target: dict[str, int] = {}
-        self._quick: dict[Callable[..., Any], bool] = {}
-        self._places: dict[Callable[..., Any], tuple[str, int | None]] = {}
+        self.collection = Collection(config, suite)
+        self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
         self._all_quick = False
         self._many = False
         self._folder: Path | None = None
@@ -95,122 +85,8 @@ class Run:
             page = HtmlReport(self.id, [str(name) for name in self.suite.inventory.files], self.tally)
             self.config.pluginmanager.register(page, "muster-html")
 
-    # Collection
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        def target(request: pytest.FixtureRequest) -> Target:
-            """What is watched: its name, labels, and what is expected of it."""
-            chosen: Target = request.param
-            return chosen
-
-        def measure(request: pytest.FixtureRequest, target: Target) -> Measure:
-            """Records a measurement and compares it with its limit: measure(name, value, of=part)."""
-            made = Measure(target.limits)
-            request.node.stash[_MEASURE] = made
-            return made
-
-        # Module scope, so that module-scoped fixtures of a live check may depend on it.
-        pytest.register_fixture(name="target", func=target, node=session, scope="module")
-        pytest.register_fixture(name="measure", func=measure, node=session)
-        for each in self.suite.needs.values():
-            pytest.register_fixture(name=each.name, func=self._reader(each), node=session)
-        from muster import live
-
-        live.register(session, self.suite)
-
-    def _reader(self, need: Need[Any]) -> Callable[[Target], Any]:
-        def read(target: Target) -> Any:
-            observation = self.suite.observation(target, need)
-            if isinstance(observation.failure, DoesNotApply):
-                pytest.skip(self.suite.redact(observation.failure.reason))
-            if observation.failure is not None:
-                raise observation.failure
-            return observation.value
-
-        read.__doc__ = need.doc
-        return read
-
     def pytest_report_header(self) -> str:
         return terminal.header(self.suite.inventory.files, self.suite.targets)
-
-    def pytest_pycollect_makeitem(
-        self, collector: pytest.Module | pytest.Class, name: str, obj: object
-    ) -> list[pytest.Item] | None:
-        if isinstance(obj, Need):
-            pytest.register_fixture(name=name, func=self._reader(obj), node=collector)
-            return None
-        if not (inspect.isfunction(obj) and is_check(obj)):
-            return None
-        if isinstance(collector, pytest.Class):
-            raise collector.CollectError(f"{collector.nodeid}::{name}: a check is a function of a module, no method")
-        try:
-            case = self._case(obj)
-            kind = case.of if case else self._kind(obj)
-        except CheckError as error:
-            raise collector.CollectError(str(error)) from None
-        if case:
-            self._cases[obj] = case
-        if self.suite.targets_of(kind, case.applies if case else None):
-            return None
-        if not self.suite.targets_of(kind):
-            self._without_target[kind.kind] = self._without_target.get(kind.kind, 0) + 1
-        return []
-
-    def _case(self, function: Callable[..., Any]) -> Case | None:
-        """The check as a judged one, or None where it asks for a live fixture or one of its own."""
-        if is_live(inspect.signature(function).parameters):
-            read_check(function)
-            return None
-        return read_case(function, self.suite.needs)
-
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        if "target" not in metafunc.fixturenames:
-            return
-        case = self._cases.get(metafunc.function)
-        targets = self.suite.targets_of(case.of, case.applies) if case else self._live_targets(metafunc)
-        metafunc.parametrize(
-            "target",
-            targets,
-            ids=[each.id for each in targets],
-            indirect=True,
-            scope="function" if case else "module",
-        )
-
-    def _live_targets(self, metafunc: pytest.Metafunc) -> list[Target]:
-        """The targets of a test that is no judged check: of its kind, at the hosts that its module chooses."""
-        try:
-            targets = self.suite.targets_of(self._kind(metafunc.function, metafunc.fixturenames))
-        except CheckError as error:
-            raise pytest.Collector.CollectError(str(error)) from None
-        from muster import live
-
-        hosts = live.chosen_hosts(metafunc.module, self.suite)
-        return targets if hosts is None else [each for each in targets if self.suite.host_of(each) in hosts]
-
-    def _kind(self, function: Callable[..., Any], arguments: Sequence[str] = ()) -> type[Target]:
-        """The kind of target that a test is about which is no judged check."""
-        taken = {*arguments, *inspect.signature(function).parameters}
-        module = inspect.getmodule(function)
-        declared = (self.suite.needs.get(name) or getattr(module, name, None) for name in taken)
-        return kind_of(function, [each for each in declared if isinstance(each, Need)], taken)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Judged checks first, host by host; live ones after them, as pytest ordered them.
-
-        What has no target here is left out: pytest would count it as skipped.
-        """
-        idle = [item for item in items if _asks_for_target(item) and not isinstance(_target(item), Target)]
-        if idle:
-            for item in idle:
-                kind = self._kind(item.function, item.fixturenames).kind  # type: ignore[attr-defined]
-                self._without_target[kind] = self._without_target.get(kind, 0) + 1
-            items[:] = [item for item in items if item not in set(idle)]
-            self.config.hook.pytest_deselected(items=idle)
-        places = {target: place for place, target in enumerate(self.suite.targets)}
-        last = len(places)
-        items.sort(key=lambda item: places.get(_target(item), last) if self._case_of(item) else last + 1)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._collection_failed = self._collection_failed or report.failed
@@ -234,14 +110,14 @@ class Run:
         if self.config.pluginmanager.hasplugin("dsession"):
             return None
         for item in session.items:
-            if case := self._case_of(item):
-                self.suite.want(case, _target(item))
+            if case := self.collection.case_of(item):
+                self.suite.want(case, target_of(item))
         if self.dry:
             terminal.dry_run(self._terminal, self.suite.plan().describe(), self.suite.redact)
             return True
         if self.is_worker:
             # A worker is told its items one by one: each host is gathered on the first use of its facts.
-            self._all_quick = all(map(self._is_quick, session.items))
+            self._all_quick = all(map(self.collection.is_quick, session.items))
             return None
         if session.items:
             gc.freeze()
@@ -258,10 +134,10 @@ class Run:
     def _judge(self, session: pytest.Session) -> None:
         """Pytest's own loop, with the quick path for the items that can take it."""
         self._many = len(session.items) > MANY
-        ordinary = [item for item in session.items if not self._is_quick(item)]
+        ordinary = [item for item in session.items if not self.collection.is_quick(item)]
         upcoming = iter([*ordinary[1:], None])
         for item in session.items:
-            if self._is_quick(item):
+            if self.collection.is_quick(item):
                 self._judge_quickly(item)
                 if self._many:
                     # Nothing asks for it again, and 30,000 items hold 90 MB that the reports can use.
@@ -283,33 +159,20 @@ class Run:
         return True
 
     def _judge_quickly(self, item: pytest.Item) -> None:
-        start = time.time()
         clock = time.perf_counter()
-        case = self._cases[item.function]  # type: ignore[attr-defined]
-        verdict = self.suite.judge(case, _target(item))
+        case = self.collection.case_of(item)
+        assert case is not None
+        verdict = self.suite.judge(case, target_of(item))
         seconds = time.perf_counter() - clock
-        said = properties(verdict, brief=self._many)
         # An item's own location asks the file system, for each of the items of one function.
-        if (place := self._places.get(case.function)) is None:
-            place = self._places[case.function] = item.location[:2]
-        names: dict[str, Literal[1]] = {item.name: 1}
-        where = (getattr(item, "id", item.nodeid), (*place, item.name), names)
-        call = pytest.TestReport(
-            *where,
-            "passed",
-            None,
-            "call",
-            duration=seconds,
-            start=start,
-            stop=start + seconds,
-            user_properties=said,
-            muster=verdict.to_plain() if self.is_worker else verdict,
-        )
-        teardown = pytest.TestReport(
-            *where, "passed", None, "teardown", start=start, stop=start, user_properties=said
-        )
+        if (location := self._locations.get(case.function)) is None:
+            location = self._locations[case.function] = item.location[:2]
+        place: Place = (getattr(item, "id", item.nodeid), (*location, item.name), {item.name: 1})
+        said = properties(verdict, brief=self._many)
+        call, teardown = quick_reports(place, item, verdict, said, seconds)
+        self._attach(call, verdict)
         log = item.ihook.pytest_runtest_logreport
-        log(report=_shaped(call, verdict, item))
+        log(report=call)
         log(report=teardown)
 
     @pytest.hookimpl(wrapper=True)
@@ -317,18 +180,21 @@ class Run:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        self._make_harmless(report)
+        make_harmless(report, self.suite.redact)
         if call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
             return report
         function = getattr(item, "function", None)
-        if function is None or not isinstance(_target(item), Target):
+        if function is None or not isinstance(target_of(item), Target):
             return report
-        verdict = self._verdict_of(item, described(function), call, report)
+        target, case = target_of(item), self.collection.case_of(item)
+        seen = [self.suite.observation(target, need) for need in (case.needs if case else ())]
+        measure = measure_of(item)
+        verdict = verdict_of(described(function), target, case, seen, measure, call, report, self.suite.redact)
         item.user_properties.extend(properties(verdict))
         report.user_properties = list(item.user_properties)
-        vars(report)["muster"] = verdict.to_plain() if self.is_worker else verdict
-        if self._case_of(item):
-            return _shaped(report, verdict, item)
+        self._attach(report, verdict)
+        if case:
+            return shape(report, verdict, item)
         if verdict.verdict == "warning":
             report.outcome, report.longrepr = "passed", None
         elif isinstance(call.excinfo and call.excinfo.value, Unobserved):
@@ -338,58 +204,9 @@ class Run:
             report.when = "setup" if verdict.verdict == "unknown" else "call"
         return report
 
-    def _make_harmless(self, report: pytest.TestReport) -> None:
-        """Take secrets and control characters out of what pytest has of a test: traceback, reason, output."""
-
-        def harmless(text: str) -> str:
-            return printable_lines(self.suite.redact(text))
-
-        if isinstance(report.longrepr, tuple):
-            path, line, reason = report.longrepr
-            report.longrepr = (path, line, harmless(reason))
-        elif report.longrepr is not None and (said := harmless(report.longreprtext)) != report.longreprtext:
-            report.longrepr = said
-        report.sections = [(title, harmless(text)) for title, text in report.sections]
-
-    def _verdict_of(
-        self, item: pytest.Item, check: Check, call: pytest.CallInfo[None], report: pytest.TestReport
-    ) -> Verdict:
-        target, case, redact = _target(item), self._case_of(item), self.suite.redact
-        needs = case.needs if case else ()
-        seen: list[Observation] = [self.suite.observation(target, need) for need in needs]
-        if not seen:
-            seen = [Observation("", observed_at=call.start, seconds=call.duration)]
-        error = call.excinfo.value if call.excinfo else None
-        if report.skipped:
-            said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-            reason = getattr(report, "wasxfail", said)
-            return unjudged(check, target, DoesNotApply(reason.removeprefix("Skipped: ")), redact, seen)
-        if error is None and report.failed:
-            error = AssertionError(report.longreprtext)  # a strict xfail that passed
-        if isinstance(error, pytest.fail.Exception) or (case is None and _is_answer(error)):
-            error = AssertionError(str(error))
-        if error is None or isinstance(error, AssertionError):
-            return judged(check, target, seen, item.stash.get(_MEASURE, Measure()), error, redact)
-        if not isinstance(error, Unobserved):
-            cause = "internal" if case else _cause(error)
-            error = broken(error) if cause == "internal" else Unobserved(cause, f"{type(error).__name__}: {error}")
-        return unjudged(check, target, error, redact, seen)
-
-    def _case_of(self, item: pytest.Item) -> Case | None:
-        return self._cases.get(getattr(item, "function", None))  # type: ignore[arg-type]
-
-    def _is_quick(self, item: pytest.Item) -> bool:
-        """Whether nothing but facts, ``target`` and ``measure`` goes into the check of this item."""
-        case = self._case_of(item)
-        if case is None or self.config.getoption("--no-quick-path") or self.config.option.usepdb:
-            return False
-        quick = self._quick.get(case.function)
-        if quick is None:
-            ours = {"target", "request", *(name for name, _ in case.arguments)}
-            names = set(getattr(item, "fixturenames", ()))
-            quick = names <= ours and all(mark.name in _OUR_MARKS for mark in item.iter_markers())
-            self._quick[case.function] = quick
-        return quick
+    def _attach(self, report: pytest.TestReport, verdict: Verdict) -> None:
+        """Let the verdict travel with its report, in plain values where it crosses to xdist's controller."""
+        vars(report)["muster"] = verdict.to_plain() if self.is_worker else verdict
 
     # Results
 
@@ -417,7 +234,7 @@ class Run:
         return self.config.pluginmanager.getplugin("terminalreporter")
 
     def pytest_terminal_summary(self) -> None:
-        terminal.no_target(self._terminal, self._without_target)
+        terminal.no_target(self._terminal, self.collection.without_target)
         self.listing.write(self._terminal)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -437,7 +254,7 @@ class Run:
 
     def _make_room(self, session: pytest.Session) -> None:
         """Let go of the items and of what pytest's terminal keeps: the writers of reports need the room."""
-        self._cases.clear()
+        self.collection.forget()
         session.items.clear()
         kept = self._terminal.stats
         kept.pop("", None)
@@ -466,43 +283,3 @@ class Run:
         terminal.last_line(self._terminal, self.tally)
         if self._lock:
             self._lock.close()
-
-
-def _target(item: pytest.Item) -> Any:
-    callspec = getattr(item, "callspec", None)
-    return callspec.params.get("target") if callspec else None
-
-
-def _asks_for_target(item: pytest.Item) -> bool:
-    callspec = getattr(item, "callspec", None)
-    return callspec is not None and "target" in callspec.params
-
-
-def _shaped(report: pytest.TestReport, verdict: Verdict, item: pytest.Item) -> pytest.TestReport:
-    """Give the report of a judged check the outcome of its verdict (docs/design.md, 3)."""
-    name = verdict.verdict
-    report.when = "call"
-    report.outcome, report.longrepr = "passed", None
-    if name in ("critical", "unknown"):
-        report.outcome, report.longrepr = "failed", explanation(verdict)
-        report.when = "setup" if name == "unknown" else "call"
-    elif name == "skipped":
-        path, line, _ = item.reportinfo()
-        report.outcome, report.longrepr = "skipped", (str(path), (line or 0) + 1, f"Skipped: {verdict.message}")
-        report.when = "setup"
-    return report
-
-
-def _is_answer(error: BaseException | None) -> bool:
-    """Whether an error is an answer that is wrong, as ``raise_for_status`` and the Docker SDK raise it."""
-    return isinstance(error, OSError) and getattr(error, "response", None) is not None
-
-
-def _cause(error: BaseException) -> Cause:
-    """Why a live test could not look. Its libraries raise `OSError` for whatever the network did."""
-    if isinstance(error, PermissionError):
-        return "permission"
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    of_files = FileNotFoundError | FileExistsError | IsADirectoryError | NotADirectoryError
-    return "network" if isinstance(error, OSError) and not isinstance(error, of_files) else "internal"

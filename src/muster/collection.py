@@ -1,0 +1,177 @@
+"""Collection: checks times targets, and which of these items can take the quick path."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from muster import live
+from muster.declaration import CheckError, is_check, is_live, kind_of, read_case, read_check
+from muster.judge import Case, Measure
+from muster.need import Need
+from muster.probes import DoesNotApply
+from muster.suite import Suite
+from muster.targets import Target
+
+_OUR_MARKS = {"check", "parametrize"}
+_MEASURE = pytest.StashKey[Measure]()
+
+
+class Collection:
+    """The hooks that make items of checks and targets, and the fixtures that these take."""
+
+    def __init__(self, config: pytest.Config, suite: Suite) -> None:
+        self._suite = suite
+        self._ordinary_only = bool(config.getoption("--no-quick-path") or config.option.usepdb)
+        self._cases: dict[Callable[..., Any], Case] = {}
+        self._quick: dict[Callable[..., Any], bool] = {}
+        #: How many checks of a kind have no target here.
+        self.without_target: dict[str, int] = {}
+
+    def case_of(self, item: pytest.Item) -> Case | None:
+        """The judged check that an item is of, if it is of one."""
+        return self._cases.get(getattr(item, "function", None))  # type: ignore[arg-type]
+
+    def is_quick(self, item: pytest.Item) -> bool:
+        """Whether nothing but facts, ``target`` and ``measure`` goes into the check of this item."""
+        case = self.case_of(item)
+        if case is None or self._ordinary_only:
+            return False
+        quick = self._quick.get(case.function)
+        if quick is None:
+            ours = {"target", "request", *(name for name, _ in case.arguments)}
+            names = set(getattr(item, "fixturenames", ()))
+            quick = names <= ours and all(mark.name in _OUR_MARKS for mark in item.iter_markers())
+            self._quick[case.function] = quick
+        return quick
+
+    def forget(self) -> None:
+        """Let go of every item's check: nothing will be asked of them again."""
+        self._cases.clear()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        def target(request: pytest.FixtureRequest) -> Target:
+            """What is watched: its name, labels, and what is expected of it."""
+            chosen: Target = request.param
+            return chosen
+
+        def measure(request: pytest.FixtureRequest, target: Target) -> Measure:
+            """Records a measurement and compares it with its limit: measure(name, value, of=part)."""
+            made = Measure(target.limits)
+            request.node.stash[_MEASURE] = made
+            return made
+
+        # Module scope, so that module-scoped fixtures of a live check may depend on it.
+        pytest.register_fixture(name="target", func=target, node=session, scope="module")
+        pytest.register_fixture(name="measure", func=measure, node=session)
+        for each in self._suite.needs.values():
+            pytest.register_fixture(name=each.name, func=self._reader(each), node=session)
+        live.register(session, self._suite)
+
+    def _reader(self, need: Need[Any]) -> Callable[[Target], Any]:
+        def read(target: Target) -> Any:
+            observation = self._suite.observation(target, need)
+            if isinstance(observation.failure, DoesNotApply):
+                pytest.skip(self._suite.redact(observation.failure.reason))
+            if observation.failure is not None:
+                raise observation.failure
+            return observation.value
+
+        read.__doc__ = need.doc
+        return read
+
+    def pytest_pycollect_makeitem(
+        self, collector: pytest.Module | pytest.Class, name: str, obj: object
+    ) -> list[pytest.Item] | None:
+        if isinstance(obj, Need):
+            pytest.register_fixture(name=name, func=self._reader(obj), node=collector)
+            return None
+        if not (inspect.isfunction(obj) and is_check(obj)):
+            return None
+        if isinstance(collector, pytest.Class):
+            raise collector.CollectError(f"{collector.nodeid}::{name}: a check is a function of a module, no method")
+        try:
+            case = self._case(obj)
+            kind = case.of if case else self._kind(obj)
+        except CheckError as error:
+            raise collector.CollectError(str(error)) from None
+        if case:
+            self._cases[obj] = case
+        if self._suite.targets_of(kind, case.applies if case else None):
+            return None
+        if not self._suite.targets_of(kind):
+            self.without_target[kind.kind] = self.without_target.get(kind.kind, 0) + 1
+        return []
+
+    def _case(self, function: Callable[..., Any]) -> Case | None:
+        """The check as a judged one, or None where it asks for a live fixture or one of its own."""
+        if is_live(inspect.signature(function).parameters):
+            read_check(function)
+            return None
+        return read_case(function, self._suite.needs)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "target" not in metafunc.fixturenames:
+            return
+        case = self._cases.get(metafunc.function)
+        targets = self._suite.targets_of(case.of, case.applies) if case else self._live_targets(metafunc)
+        metafunc.parametrize(
+            "target",
+            targets,
+            ids=[each.id for each in targets],
+            indirect=True,
+            scope="function" if case else "module",
+        )
+
+    def _live_targets(self, metafunc: pytest.Metafunc) -> list[Target]:
+        """The targets of a test that is no judged check: of its kind, at the hosts that its module chooses."""
+        try:
+            targets = self._suite.targets_of(self._kind(metafunc.function, metafunc.fixturenames))
+        except CheckError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
+        hosts = live.chosen_hosts(metafunc.module, self._suite)
+        return targets if hosts is None else [each for each in targets if self._suite.host_of(each) in hosts]
+
+    def _kind(self, function: Callable[..., Any], arguments: Sequence[str] = ()) -> type[Target]:
+        """The kind of target that a test is about which is no judged check."""
+        taken = {*arguments, *inspect.signature(function).parameters}
+        module = inspect.getmodule(function)
+        declared = (self._suite.needs.get(name) or getattr(module, name, None) for name in taken)
+        return kind_of(function, [each for each in declared if isinstance(each, Need)], taken)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Judged checks first, host by host; live ones after them, as pytest ordered them.
+
+        What has no target here is left out: pytest would count it as skipped.
+        """
+        idle = [item for item in items if _asks_for_target(item) and not isinstance(target_of(item), Target)]
+        if idle:
+            for item in idle:
+                kind = self._kind(item.function, item.fixturenames).kind  # type: ignore[attr-defined]
+                self.without_target[kind] = self.without_target.get(kind, 0) + 1
+            items[:] = [item for item in items if item not in set(idle)]
+            config.hook.pytest_deselected(items=idle)
+        places = {target: place for place, target in enumerate(self._suite.targets)}
+        last = len(places)
+        items.sort(key=lambda item: places.get(target_of(item), last) if self.case_of(item) else last + 1)
+
+
+def target_of(item: pytest.Item) -> Any:
+    """The target that an item is about, or None."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("target") if callspec else None
+
+
+def measure_of(item: pytest.Item) -> Measure:
+    """What the fixture ``measure`` recorded for an item."""
+    return item.stash.get(_MEASURE, Measure())
+
+
+def _asks_for_target(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "target" in callspec.params
