@@ -1,0 +1,1 @@
+"""Benchmarks: what Muster costs beside what people use today. ``python -m tests.benchmarks``; docs/benchmarks.md."""
