@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import struct
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -16,11 +15,15 @@ from muster.probes import AskEngine, Attempt, Unobserved
 from muster.targets import Host
 from muster.transports.docker import Engine, in_thread
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
+from muster.transports.outcomes import from_os_error, from_text
 
 HEADER = struct.Struct(">BxxxL")
 """Before each piece of output: 1 for standard output or 2 for standard error, and its length (Docker API, attach)."""
 
 STDERR = 2
+HEAD_MAX_BYTES = 16_384
+PIECE_MAX_BYTES = 1_048_576
+"""An engine sends pieces of 32 KiB at most."""
 CONNECTED = b"connected\n"
 
 # What a container has for making a connection differs: any of these will do. Each says first that it is
@@ -75,7 +78,7 @@ class ContainerLink(Link):
         if refused is not None:
             await process.stop()
             raise StreamRefused(refused, ours=refused.cause == "missing")
-        return relayed.reader, _Writer(process.transport)
+        return relayed.reader, _Writer(process)
 
     async def unix_stream(self, path: str) -> Stream:
         detail = f"{path}: a unix socket inside a container cannot be reached from outside"
@@ -85,51 +88,88 @@ class ContainerLink(Link):
         await self._engine.close()
 
     async def _exec(self, argv: Sequence[str], listener: Listener) -> _Process:
-        """Start a program in the container, with a socket of asyncio's on its three streams."""
+        """Start a program in the container, with a connection of asyncio's for its three streams."""
         client = await self._engine.client()
-
-        def start() -> tuple[str, socket.socket]:
-            made = client.exec_create(self._container, list(argv), stdin=True, user=self._as)
-            attached: Any = client.exec_start(made["Id"], socket=True)
-            # A descriptor of our own: the SDK's reader belongs to the answer of an HTTP request.
-            return made["Id"], socket.socket(fileno=os.dup(attached.fileno()))
-
         try:
-            exec_id, attached = await in_thread(start)
+            made = await in_thread(
+                lambda: client.exec_create(self._container, list(argv), stdin=True, user=self._as)["Id"]
+            )
         except (docker.errors.DockerException, requests.RequestException) as error:
             raise Unobserved("missing", f"docker exec in {self._container}: {_explained(error)}") from None
-        attached.setblocking(False)
 
         def status() -> int | None:
             try:
-                code = client.exec_inspect(exec_id)["ExitCode"]
+                code = client.exec_inspect(made)["ExitCode"]
             except (docker.errors.DockerException, requests.RequestException, KeyError):
                 return None
             return code if isinstance(code, int) else None
 
+        address = urlsplit(await self._engine.base_url())
         loop = asyncio.get_running_loop()
-        _, process = await loop.create_connection(lambda: _Process(listener, status), sock=attached)
+
+        def protocol() -> _Process:
+            return _Process(listener, status)
+
+        try:
+            if address.scheme == "unix":
+                _, process = await loop.create_unix_connection(protocol, address.path)
+            else:
+                _, process = await loop.create_connection(protocol, address.hostname or "", address.port or 2375)
+        except OSError as error:
+            raise Unobserved("network", f"docker exec in {self._container}: {from_os_error(error)}") from None
+        try:
+            # What is sent before the engine has answered gets lost there.
+            refused = await process.start(made, client.api_version)
+        except asyncio.CancelledError:
+            process.abandon()
+            raise
+        if refused:
+            process.abandon()
+            raise Unobserved("missing", f"docker exec in {self._container}: the engine answered {refused}")
         return process
 
 
 class _Process(asyncio.Protocol):
-    """Takes the output of a program in a container apart."""
+    """Takes the output of a program in a container apart.
+
+    The SDK hands out the socket of such a program only as part of an answer that it keeps, so this asks by
+    itself: one request, after which the connection belongs to the program (Docker API, "exec start").
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, listener: Listener, status: Any) -> None:
+    def __init__(self, listener: Listener, status: Callable[[], int | None]) -> None:
         self._listener = listener
         self._status = status
         self._buffer = bytearray()
+        self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._stopped = False
         self._ending: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
+    async def start(self, exec_id: str, version: str) -> str:
+        """Start the program; returns what the engine answered where it did not."""
+        body = b'{"Detach": false, "Tty": false}'
+        self.transport.write(
+            f"POST /v{version}/exec/{exec_id}/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n"
+            f"Upgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        return await self._answered
+
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if not self._answered.done():
+            self._read_answer()
+        if not self._answered.done() or self._answered.result():
+            return
         while len(self._buffer) >= HEADER.size:
             stream, length = HEADER.unpack_from(self._buffer)
+            if length > PIECE_MAX_BYTES:
+                self.transport.abort()
+                return
             end = HEADER.size + length
             if len(self._buffer) < end:
                 return
@@ -137,16 +177,34 @@ class _Process(asyncio.Protocol):
             del self._buffer[:end]
             (self._listener.stderr if stream == STDERR else self._listener.stdout)(piece)
 
+    def _read_answer(self) -> None:
+        head, end, rest = bytes(self._buffer).partition(b"\r\n\r\n")
+        status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")[:80].removeprefix("HTTP/1.1 ")
+        if end and status.startswith(("101", "200")):
+            self._answered.set_result("")
+            self._buffer = bytearray(rest)
+        elif end or len(head) > HEAD_MAX_BYTES:
+            self._answered.set_result(status or "nothing")
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ending = asyncio.get_running_loop().create_task(self._end())
+        if not self._answered.done():
+            self._answered.set_result("nothing")
+        elif not self._stopped:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    def abandon(self) -> None:
+        """Cut the connection; how the program ends does not matter any more."""
+        self._stopped = True
+        self.transport.abort()
+
+    async def stop(self) -> None:
+        self.abandon()
+        if self._ending is not None:
+            self._ending.cancel()
+            await asyncio.wait([self._ending])
 
     def send(self, script: bytes) -> None:
         self.transport.write(script)
-
-    async def stop(self) -> None:
-        if self._ending is not None:
-            self._ending.cancel()
-        self.transport.abort()
 
     async def _end(self) -> None:
         status = await in_thread(self._status)
@@ -175,8 +233,6 @@ class _Relayed:
         self._complaint = (self._complaint + data)[-1_000:]
 
     def ended(self, status: int | None, error: str) -> None:
-        from muster.transports.outcomes import from_text
-
         self.reader.feed_eof()
         if self.opened.done():
             return
@@ -189,20 +245,20 @@ class _Relayed:
 
 
 class _Writer:
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+    def __init__(self, process: _Process) -> None:
+        self._process = process
 
     def write(self, data: bytes, /) -> None:
-        self._transport.write(data)
+        self._process.transport.write(data)
 
     async def drain(self) -> None:
         await asyncio.sleep(0)
 
     def write_eof(self) -> None:
-        self._transport.write_eof()
+        self._process.transport.write_eof()
 
     def close(self) -> None:
-        self._transport.abort()
+        self._process.abandon()
 
 
 async def open_link(host: Host, engine: Engine) -> ContainerLink:

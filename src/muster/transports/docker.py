@@ -10,11 +10,12 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import docker
 import requests
@@ -133,7 +134,7 @@ class Engine:
         tries = 1
         while True:
             try:
-                version = await self._get("/version")
+                version = (await self._get("/version")).json
             except _Failed as failed:
                 attempt = failed.attempt
                 version = None
@@ -149,7 +150,7 @@ class Engine:
             return EngineAnswer(attempt, version if attempt.connected else None)
 
     async def _containers(self, answer: EngineAnswer) -> list[Mapping[str, Any]]:
-        found = await self._called(answer, "/containers/json?all=1")
+        found = (await self._called(answer, "/containers/json?all=1")).json
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise Unobserved("unreadable", "Docker engine: its list of containers is not a list of objects")
         return found
@@ -164,21 +165,21 @@ class Engine:
         if len(meant) != 1:
             return Matches(tuple(found), None)
         try:
-            inspected = await self._called(answer, f"/containers/{meant[0].get('Id')}/json")
+            said = await self._called(answer, f"/containers/{quote(str(meant[0].get('Id')), safe='')}/json")
         except _Gone:
             return Matches(tuple(name for name, each in found.items() if each is not meant[0]), None)
-        if not isinstance(inspected, dict):
+        if not isinstance(said.json, dict):
             raise Unobserved("unreadable", "Docker engine: the inspection of a container is not an object")
-        return Matches(tuple(found), inspected)
+        return Matches(tuple(found), said.json, said.time)
 
-    async def _called(self, answer: EngineAnswer, path: str) -> Any:
+    async def _called(self, answer: EngineAnswer, path: str) -> _Said:
         assert answer.version is not None
         try:
             return await self._get(f"/v{answer.version['ApiVersion']}{path}")
         except _Failed as failed:
             raise Unobserved(failed.attempt.cause or "network", f"Docker engine: {failed.attempt}") from None
 
-    async def _get(self, path: str) -> Any:
+    async def _get(self, path: str) -> _Said:
         try:
             if self._reading is None:
                 # A client that is told a version does not ask for one: that question is ours.
@@ -188,7 +189,7 @@ class Engine:
             raise _Failed(Attempt("not reached", "unreadable", str(error))) from None
         try:
             async with asyncio.timeout(self._timeout):
-                status, body = await in_thread(lambda: _read(client, path, self._timeout))
+                status, date, body = await in_thread(lambda: _read(client, path, self._timeout))
         except TimeoutError:
             raise _Failed(self._timed_out()) from None
         except requests.RequestException as error:
@@ -204,7 +205,7 @@ class Engine:
             size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
             raise _Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
         try:
-            return json.loads(body)
+            return _Said(json.loads(body), _seconds(date))
         except (ValueError, RecursionError):
             start = " ".join(body[:80].decode("utf-8", "backslashreplace").split())
             raise _Failed(Attempt("not JSON", "unreadable", f"{self._where} answered {path} with: {start}")) from None
@@ -233,6 +234,14 @@ class Engine:
                 return Attempt("denied", "permission", f"{self._where}: permission denied; {way}")
             case _:
                 return replace(attempt, detail=attempt.detail or self._where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an engine answered, and the time by its own clock, in seconds since the epoch."""
+
+    json: Any
+    time: float | None
 
 
 class _Failed(Exception):
@@ -280,8 +289,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await future
 
 
-def _read(client: docker.APIClient, path: str, timeout: float) -> tuple[int, bytes]:
-    """The status and the body of one request, one byte longer than allowed at most."""
+def _read(client: docker.APIClient, path: str, timeout: float) -> tuple[int, str, bytes]:
+    """The status, date and body of one request; the body is cut where it is longer than allowed."""
     ends = time.monotonic() + timeout
     with client.get(client.base_url + path, timeout=timeout, stream=True, allow_redirects=False) as response:
         body = bytearray()
@@ -289,7 +298,15 @@ def _read(client: docker.APIClient, path: str, timeout: float) -> tuple[int, byt
             body += chunk
             if len(body) > ANSWER_MAX_BYTES or time.monotonic() > ends:
                 break
-        return response.status_code, bytes(body)
+        return response.status_code, response.headers.get("Date", ""), bytes(body)
+
+
+def _seconds(date: str) -> float | None:
+    """A date as HTTP has it (RFC 9110, 5.6.7), in seconds since the epoch."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _place(engine: DockerEngine, *, local: bool) -> tuple[str, dict[str, str]]:

@@ -24,6 +24,16 @@ RETRY_AFTER = 0.5
 
 CLOSE_TIMEOUT = 1.0
 
+# proc_net_unix has no man page: in /proc/net/unix the fourth column of a socket that listens is 00010000.
+WHY_NO_SOCKET = """\
+if [ ! -e {path} ]; then echo missing
+elif [ ! -w {path} ]; then echo denied
+else real=$(readlink -f {path} || echo {path})
+while read -r number refs protocol flags kind state inode name; do
+[ "$flags" = 00010000 ] && case $name in {path}|"$real") echo listens; break;; esac
+done </proc/net/unix; fi
+"""
+
 WINDOW = 131_072
 """Bytes that a host may send before it is told that we have read: what a flood costs before it is stopped."""
 
@@ -135,24 +145,23 @@ class SshLink(Link):
         except StreamRefused as refused:
             if refused.ours or refused.attempt.outcome != "not connected":
                 raise
-            raise StreamRefused(await self._why_not(path)) from None
+            raise await self._why_not(path) from None
 
-    async def _why_not(self, path: str) -> Attempt:
+    async def _why_not(self, path: str) -> StreamRefused:
         """Why a unix socket does not answer. sshd says "open failed" and no more, so the host is asked."""
-        quoted = shlex.quote(path)
-        script = f"if [ ! -e {quoted} ]; then echo missing; elif [ ! -w {quoted} ]; then echo denied; fi"
+        script = WHY_NO_SOCKET.format(path=shlex.quote(path))
         answers: list[Output | Unobserved] = []
         as_user = SshLink(self.attempt, self.connection, sudo=False)
         await shell.ask(as_user, [Command(script)], lambda _, answer: answers.append(answer))
         match answers:
             case [Output() as output] if output.stdout == b"missing\n":
-                return Attempt("missing", "missing", path)
+                return StreamRefused(Attempt("missing", "missing", path))
             case [Output() as output] if output.stdout == b"denied\n":
-                return Attempt("denied", "permission", path)
-            case [Output()]:
-                return Attempt("refused", "network", path)
+                return StreamRefused(Attempt("denied", "permission", path))
+            case [Output() as output] if output.stdout == b"listens\n":
+                return _forbidden(path, "AllowStreamLocalForwarding")
             case _:
-                return Attempt("not connected", "network", path)
+                return StreamRefused(Attempt("refused", "network", path))
 
     async def close(self) -> None:
         self.connection.close()
@@ -166,14 +175,18 @@ class SshLink(Link):
             reader, writer = await opened
         except asyncssh.ChannelOpenError as error:
             if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
-                detail = f"the SSH server forbids forwarding to {where} ({right})"
-                raise StreamRefused(Attempt("denied", "permission", detail), ours=True) from None
+                raise _forbidden(where, right) from None
             if self.connection.is_closed():
                 raise StreamRefused(Attempt("lost", "network", "the SSH connection was lost"), ours=True) from None
             raise StreamRefused(from_text(error.reason, where)) from None
         except (asyncssh.Error, OSError) as error:
             raise StreamRefused(Attempt("lost", "network", f"ssh: {_reason(error)}"), ours=True) from None
         return _Reader(reader), _Writer(writer)
+
+
+def _forbidden(where: str, right: str) -> StreamRefused:
+    detail = f"the SSH server forbids forwarding to {where} ({right})"
+    return StreamRefused(Attempt("denied", "permission", detail), ours=True)
 
 
 class _Session(asyncssh.SSHClientSession[bytes]):

@@ -1,0 +1,296 @@
+"""Docker engines and the inside of containers, by a real engine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muster.probes import (
+    AskEngine,
+    Command,
+    EngineAnswer,
+    HttpRequest,
+    InspectContainer,
+    ListContainers,
+    Login,
+    Matches,
+    Unobserved,
+)
+from muster.targets import Connection, DockerEngine, Host
+from tests.engine.asking import answer, failure, observe, open_files, ssh
+from tests.servers.docker import Engine
+from tests.servers.http import HttpServer
+from tests.servers.sshd import Account, Sshd
+
+Start = Callable[..., Sshd]
+pytestmark = pytest.mark.needs("docker")
+
+
+def on(url: str | None, connection: Connection | None = None, timeout: float = 10.0, **files: Any) -> Host:
+    """A host whose engine is there; this machine unless a connection says otherwise."""
+    reached = connection or Connection(kind="local")
+    return Host(name="here", connection=reached, docker=DockerEngine(url=url, **files), timeout=timeout)
+
+
+def inside(engine: Engine, container: str, **more: Any) -> Host:
+    connection = Connection(kind="docker", address=container, **more)
+    return Host(name="box", connection=connection, docker=DockerEngine(url=engine.url))
+
+
+def test_an_engine_that_answers_says_its_version(engine: Engine) -> None:
+    found = answer(on(engine.url), AskEngine())
+    assert isinstance(found, EngineAnswer)
+    assert found.attempt.connected
+    assert found.version is not None
+    assert found.version["ApiVersion"] == "1.41"
+
+
+def test_containers_are_listed_and_inspected_by_a_glob(engine: Engine) -> None:
+    healthy, exited = engine.container("healthy"), engine.container("exited")
+    listed, one, glob, none = observe(
+        on(engine.url),
+        ListContainers(),
+        InspectContainer("healthy"),
+        InspectContainer("ex?t*"),
+        InspectContainer("nope"),
+    )
+
+    assert {each["Id"] for each in listed.value} >= {healthy.id, exited.id}
+    assert isinstance(one.value, Matches)
+    assert one.value.names == ("healthy",)
+    assert one.value.inspected is not None
+    assert one.value.engine_time is not None
+    assert abs(one.value.engine_time - time.time()) < 5
+    assert one.value.inspected["State"]["Health"]["Status"] == "healthy"
+    assert glob.value.inspected["State"]["ExitCode"] == 3
+    assert none.value == Matches((), None)
+
+
+def test_of_several_that_match_the_running_one_is_meant(engine: Engine) -> None:
+    for name in ("twin-1", "twin-2"):
+        engine.run(name)
+    both = answer(on(engine.url), InspectContainer("twin-*"))
+    assert (sorted(both.names), both.inspected) == (["twin-1", "twin-2"], None)
+
+    engine.client.containers.get("twin-1").kill()
+    one = answer(on(engine.url), InspectContainer("twin-*"))
+    assert sorted(one.names) == ["twin-1", "twin-2"]
+    assert one.inspected is not None
+    assert one.inspected["Name"] == "/twin-2"
+
+
+def test_the_surroundings_may_say_where_the_engine_is(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.url)
+    assert answer(on(None), AskEngine()).attempt.connected
+
+
+def test_an_engine_that_speaks_tls_is_asked_with_certificates(engine: Engine) -> None:
+    files = {"ca_file": str(engine.ca_file), "cert_file": str(engine.cert_file), "key_file": str(engine.key_file)}
+    assert answer(on(engine.tls_url, **files), AskEngine()).attempt.connected
+
+    stranger = answer(on(engine.tls_url, ca_file=str(engine.ca_file)), AskEngine()).attempt
+    assert not stranger.connected
+    plain = answer(on(engine.tls_url), AskEngine()).attempt
+    assert not plain.connected
+
+
+def test_an_engine_whose_certificate_is_not_to_be_trusted_fails_at_tls(engine: Engine, tmp_path: Path) -> None:
+    import trustme
+
+    ca_file = tmp_path / "other-ca.pem"
+    trustme.CA().cert_pem.write_to_path(ca_file)
+    attempt = answer(on(engine.tls_url, ca_file=str(ca_file)), AskEngine()).attempt
+    assert (attempt.outcome, attempt.cause) == ("TLS failed", "wrong")
+    missing = failure(on(engine.tls_url, ca_file=str(tmp_path / "none")), AskEngine())
+    assert missing.cause == "missing"
+
+
+def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    asked, listed = observe(on(f"unix://{tmp_path}/docker.sock"), AskEngine(), ListContainers())
+    attempt = asked.value.attempt
+    assert (attempt.outcome, attempt.cause) == ("missing", "missing")
+    assert str(attempt) == f"missing: no Docker engine: {tmp_path}/docker.sock is not there"
+    assert isinstance(listed.failure, Unobserved)
+    assert (listed.failure.cause, listed.failure.host_down) == ("missing", False)
+    assert str(listed.failure) == f"Docker engine: {attempt}"
+
+
+def test_an_engine_that_refuses_is_tried_twice(refused_port: int) -> None:
+    attempt = answer(on(f"tcp://127.0.0.1:{refused_port}"), AskEngine()).attempt
+    assert (attempt.outcome, attempt.cause, attempt.tries) == ("refused", "network", 2)
+    assert str(attempt) == f"refused: 127.0.0.1:{refused_port} (after 2 tries)"
+
+
+def test_an_engine_that_says_nothing_is_timed_out(silent_port: int) -> None:
+    attempt = answer(on(f"tcp://127.0.0.1:{silent_port}", timeout=0.4), AskEngine()).attempt
+    assert (attempt.outcome, attempt.cause) == ("timed out", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [("page", "not JSON"), ("status", "not Docker"), ("not-found", "not found"), ("endless", "too long")],
+)
+def test_what_is_no_engine_is_told(path: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from muster.transports import docker
+    from tests.servers.http import PATHS
+
+    monkeypatch.setattr(docker, "ANSWER_MAX_BYTES", 1_000_000)
+    with HttpServer(paths={"/version": PATHS[f"/{path}"]}) as web:
+        attempt = answer(on(f"tcp://127.0.0.1:{web.port}"), AskEngine()).attempt
+    assert (attempt.outcome, attempt.connected) == (outcome, False)
+
+
+def test_lists_that_are_none_break_nothing() -> None:
+    listed = [{"Names": 7}, {"Names": ["/a"], "Id": "../x"}]
+    paths = {
+        "/version": lambda talk: talk.answer(b'{"ApiVersion": "1.41"}'),
+        "/v1.41/containers/json": lambda talk: talk.answer(json.dumps(listed).encode()),
+        "/v1.41/containers/..%2Fx/json": lambda talk: talk.answer(b"[]"),
+    }
+    with HttpServer(paths=paths) as web:
+        host = on(f"tcp://127.0.0.1:{web.port}")
+        nothing, odd = observe(host, InspectContainer("b"), InspectContainer("a"))
+    assert nothing.value == Matches((), None)
+    assert isinstance(odd.failure, Unobserved)
+
+
+def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://ops@example.org")
+    why = failure(on(None), AskEngine())
+    assert why.cause == "missing"
+    assert "give its host a connection of kind ssh" in str(why)
+
+
+# Over SSH
+
+
+def over(server: Sshd, url: str, **more: Any) -> Host:
+    return on(url, ssh(server, **more).connection)
+
+
+@pytest.mark.needs("sshd")
+def test_the_engine_of_a_remote_host_is_asked_through_its_connection(engine: Engine, start_sshd: Start) -> None:
+    engine.container("healthy")
+    server = start_sshd()
+    asked, listed, found = observe(
+        over(server, engine.url), AskEngine(), ListContainers(), InspectContainer("healthy")
+    )
+
+    assert asked.value.attempt.connected
+    assert listed.value
+    assert found.value.inspected["State"]["Status"] == "running"
+    assert server.logins == 1
+
+
+@pytest.mark.needs("sshd")
+def test_tls_to_an_engine_goes_through_the_connection_too(engine: Engine, ssh_host: Sshd) -> None:
+    files = {"ca_file": str(engine.ca_file), "cert_file": str(engine.cert_file), "key_file": str(engine.key_file)}
+    host = on(engine.tls_url, ssh(ssh_host).connection, **files)
+    assert answer(host, AskEngine()).attempt.connected
+
+
+@pytest.mark.needs("sshd")
+@pytest.mark.parametrize("sudo", [True, False])
+def test_why_a_remote_engine_cannot_be_reached_is_precise(
+    engine: Engine, start_sshd: Start, sudo_ops: Account, tmp_path: Path, sudo: bool
+) -> None:
+    server = start_sshd(user=sudo_ops.name)
+    missing = answer(over(server, f"unix://{tmp_path.parent}/none.sock", sudo=sudo), AskEngine()).attempt
+    assert missing.outcome in ("missing", "denied")
+
+    engine.folder.chmod(0o711)
+    denied = answer(over(server, engine.url, sudo=sudo), AskEngine()).attempt
+    assert (denied.outcome, denied.cause) == ("denied", "permission")
+    assert f"add {sudo_ops.name} to the group docker" in str(denied)
+
+
+@pytest.mark.needs("sshd")
+def test_a_server_that_forbids_forwarding_hides_the_engine(engine: Engine, start_sshd: Start) -> None:
+    server = start_sshd(forwarding=False)
+    attempt = answer(over(server, engine.url), AskEngine()).attempt
+    assert attempt.cause == "permission"
+    assert "AllowStreamLocalForwarding" in str(attempt)
+
+
+# Inside a container
+
+
+def test_commands_run_inside_a_container(engine: Engine) -> None:
+    engine.container("plain")
+    login, first, stalled, long, last = observe(
+        inside(engine, "plain"),
+        Login(),
+        Command("cat /proc/1/cmdline | tr '\\0' ' '; echo why >&2; exit 3"),
+        Command("sleep 4242", timeout=0.3),
+        Command("yes", max_bytes=10),
+        Command("ps | grep -c '[s]leep 4242'; printf 'a\\0b'"),
+    )
+    assert login.value.connected
+    assert first.value.stdout.startswith(b"sleep 1000000")
+    assert (first.value.status, first.value.complaint) == (3, "why")
+    assert isinstance(stalled.failure, Unobserved)
+    assert stalled.failure.cause == "timeout"
+    assert (long.value.stdout, long.value.truncated) == (b"y\ny\ny\ny\ny\n", True)
+    assert last.value.stdout == b"0\na\0b", "the stalled command was not killed"
+
+
+def test_http_is_asked_from_inside_a_container(engine: Engine) -> None:
+    engine.container("quota-proxy")
+    exchange, refused = observe(
+        inside(engine, "quota-proxy"),
+        HttpRequest("http://127.0.0.1:8787/healthz"),
+        HttpRequest("http://127.0.0.1:1/"),
+    )
+    assert exchange.value.attempt.connected, exchange.value.attempt
+    assert exchange.value.answered.body == b'{"ok": true}'
+    assert not refused.value.attempt.connected
+    assert refused.value.attempt.cause == "network"
+
+
+def test_a_container_that_does_not_run_is_down(engine: Engine) -> None:
+    engine.container("exited")
+    login, other = observe(inside(engine, "exited"), Login(), Command("id"))
+    assert str(login.value) == "not running: the container exited is exited"
+    assert isinstance(other.failure, Unobserved)
+    assert other.failure.host_down
+    assert str(answer(inside(engine, "nope"), Login())) == "missing: there is no container nope"
+
+
+def test_a_container_whose_engine_is_not_there_is_down(tmp_path: Path) -> None:
+    connection = Connection(kind="docker", address="box")
+    host = Host(name="box", connection=connection, docker=DockerEngine(url=f"unix://{tmp_path}/none"))
+    why = failure(host, Command("id"))
+    assert (why.cause, why.host_down) == ("missing", True)
+
+
+@pytest.mark.needs("sshd")
+def test_a_container_on_a_remote_host_is_entered_through_it(engine: Engine, ssh_host: Sshd) -> None:
+    engine.container("plain")
+    found = answer(inside(engine, "plain", via="dock-1"), Command("hostname"), others=(ssh(ssh_host, "dock-1"),))
+    assert found.text.strip() == engine.container("plain").short_id
+
+
+@pytest.mark.needs("sshd")
+def test_no_descriptor_and_no_folder_stays(
+    engine: Engine, ssh_host: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    engine.container("plain")
+
+    def once() -> None:
+        observe(over(ssh_host, engine.url), AskEngine(), ListContainers())
+        observe(inside(engine, "plain"), Command("id"), HttpRequest("http://127.0.0.1:1/"))
+
+    once()
+    before = open_files()
+    for _ in range(3):
+        once()
+    assert open_files() <= before
+    assert not list(tmp_path.iterdir())
