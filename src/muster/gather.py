@@ -128,6 +128,9 @@ class Gatherer:
             async with asyncio.timeout(self._run_deadline), asyncio.TaskGroup() as group:
                 for each in visits:
                     group.create_task(visit(each))
+        except asyncio.CancelledError:
+            await self._stop_opening()
+            raise
         except TimeoutError:
             for each in visits:
                 each.give_up(f"the run's deadline of {self._run_deadline:g} s passed")
@@ -143,13 +146,7 @@ class Gatherer:
         if task is None:
             task = self._links[host] = asyncio.create_task(self._open(host))
             task.add_done_callback(_retrieved)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if not task.cancelled() and not task.done():
-                task.cancel()
-                self._links.pop(host, None)
-            raise
+        return await asyncio.shield(task)
 
     async def engine(self, host: Host) -> Engine:
         """The host's Docker engine.
@@ -229,6 +226,15 @@ class Gatherer:
             said = down.message.removeprefix("ssh: ")
             attempt = Attempt("unreachable", down.attempt.cause, f"its gateway {via}: {said}")
             raise NotReached(attempt, f"ssh: {attempt}") from None
+
+    async def _stop_opening(self) -> None:
+        """Forget the links that are being opened: nobody waits for them any more."""
+        opening = {host: task for host, task in self._links.items() if not task.done()}
+        for host, task in opening.items():
+            del self._links[host]
+            task.cancel()
+        if opening:
+            await asyncio.wait(opening.values())
 
     def _opening_through(self, via: str | None) -> asyncio.Semaphore:
         gateway = via or ""
