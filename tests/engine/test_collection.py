@@ -1,0 +1,144 @@
+"""Collecting checks over an inventory: what is refused, what they may take, and what has no target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine.report_runs import run
+
+HERE = "hosts: {here: {connection: local}, there: {connection: local, listening: [1]}}\n"
+HEAD = "import pytest\nfrom muster import *\n"
+
+
+def check(body: str, decoration: str = 'severity="critical", remediation="mend it"') -> str:
+    return f"{HEAD}\n@check({decoration})\n{body}\n"
+
+
+@pytest.mark.parametrize(
+    ("checks", "complaint"),
+    [
+        (check("def test_bare(load):\n    assert load, 'none'"), "test_sample.py:4: test_bare has no title"),
+        (
+            check("def test_grave(load):\n    '''Fine.'''", 'severity="fatal", remediation="x"'),
+            "test_sample.py:4: test_grave has severity 'fatal': choose one of info, warning, critical",
+        ),
+        (
+            check("def test_lost(load):\n    '''Fine.'''", 'severity="info", remediation=" "'),
+            "test_sample.py:4: test_lost has no remediation",
+        ),
+        (
+            check("def test_page(load):\n    '''Fine.'''", 'severity="info", remediation="x", runbook="a page"'),
+            "test_sample.py:4: test_page has runbook 'a page': write it as page.md#heading",
+        ),
+        (
+            check("def test_typo(memori):\n    '''Fine.'''"),
+            "test_sample.py:4: test_typo asks for 'memori', which is no fact; did you mean memory?",
+        ),
+        (
+            check("def test_two(response, container_state):\n    '''Fine.'''"),
+            "test_two reads facts of two kinds of target, container and endpoint: make it two checks",
+        ),
+        (check("def test_idle(measure):\n    '''Fine.'''"), "test_idle reads no fact: take one as an argument"),
+        (
+            f"{HEAD}\nclass TestAll:\n    @check(severity='info', remediation='x')\n"
+            "    def test_in_class(self, load):\n        '''Fine.'''\n",
+            "TestAll::test_in_class: a check is a function of a module, no method",
+        ),
+    ],
+)
+def test_a_badly_written_check_is_refused_with_file_and_line(tmp_path: Path, checks: str, complaint: str) -> None:
+    made = run(tmp_path, checks=checks, inventory=HERE, columns=200)
+    assert made.code == 2, made.terminal
+    assert complaint in made.terminal
+    assert "Traceback" not in made.terminal
+    assert not (made.folder / "results.jsonl").read_text("utf-8"), "nothing is judged beside a check that is wrong"
+
+
+def test_all_that_is_wrong_with_a_check_is_said_at_once(tmp_path: Path) -> None:
+    made = run(
+        tmp_path, checks=check("def test_bare(load):\n    pass", "severity='', remediation=''"), inventory=HERE
+    )
+    for complaint in ("has no title", "has severity ''", "has no remediation"):
+        assert complaint in made.terminal
+
+
+def test_a_check_may_take_fixtures_parameters_and_needs_of_its_own(tmp_path: Path) -> None:
+    checks = (
+        HEAD
+        + '''
+shells = fact.command("echo $((20 + 1))")
+
+@pytest.fixture
+def most():
+    return 1e6
+
+@pytest.mark.parametrize("factor", [1, 2])
+@check(severity="critical", remediation="mend it")
+def test_own(shells, load, most, factor, target):
+    """The site's own."""
+    assert load.one < most * factor, f"{load}"
+    assert str(shells) == "21", f"{shells} at {target.name}"
+'''
+    )
+    made = run(tmp_path, checks=checks, inventory=HERE)
+    assert made.code == 0, made.terminal
+    assert [each["verdict"] for each in made.results] == ["ok"] * 4, "two hosts, two factors"
+    assert "21" in made.results[0]["message"]
+
+
+def test_a_fixture_that_does_not_exist_is_unknown_and_not_green(tmp_path: Path) -> None:
+    made = run(tmp_path, checks=check("def test_own(load, nowhere):\n    '''Fine.'''"), inventory=HERE)
+    assert made.code == 1
+    assert {each["verdict"] for each in made.results} == {"unknown"}
+    assert "nowhere" in made.results[0]["message"]
+
+
+def test_a_check_runs_where_the_inventory_expects_something(tmp_path: Path) -> None:
+    checks = check(
+        "def test_ports(listening_ports, target):\n    '''Fine.'''",
+        'severity="info", remediation="x", applies=expects("listening")',
+    )
+    made = run(tmp_path, checks=checks, inventory=HERE)
+    assert [each["host"] for each in made.results] == ["there"]
+
+
+def test_kinds_without_a_target_are_counted_once(tmp_path: Path) -> None:
+    checks = "\n".join(check(f"def test_{name}(sqlite_file):\n    '''Fine.'''") for name in ("one", "two")) + check(
+        "def test_load(load):\n    '''Fine.'''"
+    )
+    made = run(tmp_path, checks=checks, inventory=HERE)
+    assert made.code == 0
+    assert "no databases here: 2 checks have no target" in made.terminal
+    assert len(made.results) == 2, "the load of both hosts"
+
+
+def test_only_what_selected_checks_read_is_asked(tmp_path: Path) -> None:
+    checks = check("def test_load(load):\n    '''Fine.'''") + check("def test_memory(memory):\n    '''Fine.'''")
+    made = run(tmp_path, "--dry-run", "-k", "load", "--limit", "here", checks=checks, inventory=HERE)
+    assert made.code == 0
+    assert "/proc/loadavg" in made.terminal
+    assert "/proc/meminfo" not in made.terminal
+    assert "there" not in made.terminal.split("would ask")[1]
+    assert not made.folder.exists(), "a dry run leaves no reports"
+
+
+def test_a_rerun_of_what_failed_asks_for_no_more(tmp_path: Path) -> None:
+    checks = check("def test_bad(load):\n    '''Fine.'''\n    assert not load, 'always'") + check(
+        "def test_memory(memory):\n    '''Fine.'''"
+    )
+    cache = ("-p", "cacheprovider", "-o", f"cache_dir={tmp_path / 'cache'}")
+    first = run(tmp_path, *cache, checks=checks, inventory=HERE)
+    assert first.code == 1
+    again = run(tmp_path, *cache, "--lf", "--dry-run", checks=checks, inventory=HERE)
+    assert "/proc/loadavg" in again.terminal
+    assert "/proc/meminfo" not in again.terminal
+
+
+def test_nothing_selected_is_never_green(tmp_path: Path) -> None:
+    made = run(tmp_path, "-k", "nothing_of_this_name", inventory=HERE)
+    assert made.code == 5
+    limited = run(tmp_path, "--limit", "ther", inventory=HERE)
+    assert limited.code == 5
+    assert "there" in limited.terminal, "the nearest name is offered"
