@@ -25,6 +25,8 @@ from muster.targets import (
 
 #: What levels say, with None for a level that is wrong.
 Contents = Sequence[dict[str, Any] | None]
+#: A target all but made: its class, and its fields without the host.
+_Blank = tuple[type[Target], dict[str, Any]]
 #: What the targets of a host have from it.
 COMMON = ("labels", "limits", "timeout")
 
@@ -40,14 +42,11 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Mould:
-    """What hosts with the same levels have alike: all but the name, the position and the address.
-
-    ``targets`` are a target's class and all of its fields but the host.
-    """
+    """What hosts with the same levels have alike: all but the name, the position and the address."""
 
     host: dict[str, Any]
     connection: dict[str, Any]
-    targets: tuple[tuple[type[Target], dict[str, Any]], ...]
+    targets: tuple[_Blank, ...]
     sound: bool
 
 
@@ -62,6 +61,7 @@ class Assembly:
         self._problems = problems
         self._moulds: dict[tuple[int, ...], _Mould] = {}
         self._merged: dict[tuple[int, ...], dict[str, Any]] = {}
+        self._blanks: dict[int, _Blank] = {}
         self._shared_limits: dict[tuple[Any, ...], Limit] = {}
 
     def host(
@@ -95,7 +95,7 @@ class Assembly:
         merged = self._merge(sound)
         where = finder(levels)
         if self._sound(lambda: self._check_targets(merged, where)):
-            for make, fields in self._targets(merged, where):
+            for make, fields in self._targets(merged, self._common(merged), where):
                 yield make(**fields)
 
     def _merge(self, contents: list[dict[str, Any]]) -> dict[str, Any]:
@@ -117,10 +117,11 @@ class Assembly:
                 self._check_targets(merged, where)
 
             sound = self._sound(check)
+            common = self._common(merged)
             self._moulds[key] = _Mould(
-                host=self._host_fields(merged) if sound else {},
+                host={**common, **_host_fields(merged)},
                 connection=_connection(merged),
-                targets=tuple(self._targets(merged, where)) if sound else (),
+                targets=tuple(self._targets(merged, common, where)) if sound else (),
                 sound=sound,
             )
         return self._moulds[key]
@@ -136,15 +137,6 @@ class Assembly:
                 if "limits" in entry and "limits" in merged:
                     entry = {**entry, "limits": merge(merged["limits"], entry["limits"])}
                 check_target(section, name, entry, where, self._problems.add)
-
-    def _host_fields(self, merged: Mapping[str, Any]) -> dict[str, Any]:
-        docker = merged.get("docker")
-        return {
-            **self._common(merged),
-            "docker": DockerEngine(**(docker or {}), expected=docker is not None or bool(merged.get("containers"))),
-            "listening": tuple(merged.get("listening", ())),
-            "units": tuple(merged.get("units", ())),
-        }
 
     def _common(self, merged: Mapping[str, Any]) -> dict[str, Any]:
         common: dict[str, Any] = {}
@@ -162,22 +154,26 @@ class Assembly:
             self._shared_limits[key] = Limit(*key)
         return self._shared_limits[key]
 
-    def _targets(self, merged: Mapping[str, Any], where: Where) -> Iterator[tuple[type[Target], dict[str, Any]]]:
-        common = self._common(merged)
+    def _targets(self, merged: Mapping[str, Any], common: dict[str, Any], where: Where) -> Iterator[_Blank]:
         for section in SECTIONS:
             for name, entry in merged.get(section, {}).items():
-                make, fields = self._FIELDS[section](self, name, entry)
-                position = where(section, name, key=True)
+                if id(entry) not in self._blanks:
+                    make, fields = self._FIELDS[section](self, name, entry)
+                    self._blanks[id(entry)] = (
+                        make,
+                        {**fields, "name": name, "position": where(section, name, key=True)},
+                    )
+                make, fields = self._blanks[id(entry)]
                 inherited = common
                 if own := {key: entry[key] for key in COMMON if key in entry}:
                     inherited = self._common(merge({key: merged[key] for key in COMMON if key in merged}, own))
-                yield make, {**inherited, **fields, "name": name, "position": position}
+                yield make, {**inherited, **fields}
 
-    def _container(self, name: str, entry: Mapping[str, Any]) -> tuple[type[Target], dict[str, Any]]:
+    def _container(self, name: str, entry: Mapping[str, Any]) -> _Blank:
         match = entry.get("match", name)
         return Container, {"match": match, "ports": tuple(entry.get("ports", ())), "health": entry.get("health")}
 
-    def _endpoint(self, name: str, entry: Mapping[str, Any]) -> tuple[type[Target], dict[str, Any]]:
+    def _endpoint(self, name: str, entry: Mapping[str, Any]) -> _Blank:
         kept = ("url", "method", "body", "ca_file", "verify")
         expect = entry.get("expect", {})
         values = {
@@ -192,10 +188,19 @@ class Assembly:
             "values": MappingProxyType(values) if values else NOTHING,
         }
 
-    def _database(self, name: str, entry: Mapping[str, Any]) -> tuple[type[Target], dict[str, Any]]:
+    def _database(self, name: str, entry: Mapping[str, Any]) -> _Blank:
         return Database, {"url": entry["url"]}
 
     _FIELDS: ClassVar = {"containers": _container, "endpoints": _endpoint, "databases": _database}
+
+
+def _host_fields(merged: Mapping[str, Any]) -> dict[str, Any]:
+    docker = merged.get("docker")
+    return {
+        "docker": DockerEngine(**(docker or {}), expected=docker is not None or bool(merged.get("containers"))),
+        "listening": tuple(merged.get("listening", ())),
+        "units": tuple(merged.get("units", ())),
+    }
 
 
 def _connection(merged: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class InventoryError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class NothingSelected(Exception):  # noqa: N818 (it is what happened)
+class NothingSelected(Exception):
     """A pattern of ``--limit`` matches no host and no target. Says which pattern, and the nearest names."""
 
 
