@@ -73,12 +73,12 @@ def register(session: pytest.Session, suite: Suite) -> None:
 
     def host(target: Target) -> TestinfraHost:
         """The host as testinfra knows it: https://testinfra.readthedocs.io/en/latest/modules.html."""
-        from muster.live.host import testinfra_host
+        from muster.live.host import pooled_host
 
         # One for the whole run: testinfra finds out what kind of system it is once.
         place = suite.host_of(target)
         if place not in hosts:
-            hosts[place] = testinfra_host(access(target))
+            hosts[place] = pooled_host(access(target))
         return hosts[place]
 
     def http(target: Target) -> Iterator[requests.Session]:

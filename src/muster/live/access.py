@@ -89,7 +89,7 @@ class Access:
     async def _commanded(self, text: str) -> Output:
         link = await self._link()
         return await self._asked(
-            Command(_plain(text, link), timeout=self.seconds, max_bytes=MOST, stderr_bytes=MOST, told=f"sh: {text}")
+            Command(_plain(text, link), timeout=self.seconds, max_bytes=MOST, stderr_bytes=MOST, told=text)
         )
 
 

@@ -23,8 +23,11 @@ from muster.targets import Database
 
 Row = tuple[Any, ...]
 
+#: The longest answer, in bytes; what stands around it fits into `MOST`.
+LONGEST = MOST - 1_048_576
+
 #: Seconds to wait for a lock.
-LOCK_PATIENCE = 5
+LOCK_PATIENCE = 5.0
 
 #: Statements that read. SQLite itself refuses to write; but ATTACH and VACUUM INTO make files of their own.
 READING = ("select", "with", "values", "explain", "pragma")
@@ -141,6 +144,8 @@ class SqliteFile:
                 told=f"python3 (else sqlite3): {self._path}: {sql}",
             )
         )
+        if len(output.stdout) > LONGEST:
+            raise _too_long()
         head, _, tail = output.text.partition("\n")
         tool, _, status = head.partition(" ")
         if tool == "stranded":
@@ -175,11 +180,11 @@ def _refuse_writes(sql: str) -> None:
     while comment := _LEADING_COMMENT.match(rest):
         rest = rest[comment.end() :]
     rest = rest.strip()
-    word = re.split(r"\W", rest, maxsplit=1)[0].lower()
-    if word not in READING:
-        raise sqlite3.OperationalError(
-            f"{word.upper() or 'nothing'}: only {', '.join(READING).upper()} read a database"
-        )
+    if not rest:
+        raise sqlite3.ProgrammingError("nothing to execute")
+    word = rest.split(maxsplit=1)[0].split("(")[0].split(";")[0]
+    if word.lower() not in READING:
+        raise sqlite3.OperationalError(f"{word}: only {', '.join(READING).upper()} read a database")
     ends = (at + 1 for at, each in enumerate(rest) if each == ";")
     if any(sqlite3.complete_statement(rest[:end]) and rest[end:].strip() for end in ends):
         raise sqlite3.ProgrammingError("more than one statement: execute them one by one")
@@ -190,10 +195,10 @@ def _script(path: str, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) 
         values: Any = {name: _packed(value) for name, value in parameters.items()}
     else:
         values = [_packed(value) for value in parameters]
-    told = json.dumps([LOCK_PATIENCE, MOST, sql, values])
+    told = json.dumps([LOCK_PATIENCE, LONGEST, sql, values])
     python = f"{_PYTHON}print(answer(sys.argv[1], *json.loads({told!r})))"
     program = "\n".join(
-        [f".timeout {LOCK_PATIENCE * 1000}", *_parameters(parameters), sql.rstrip().rstrip(";") + "\n;"]
+        [f".timeout {LOCK_PATIENCE * 1000:.0f}", *_parameters(parameters), sql.rstrip().rstrip(";") + "\n;"]
     )
     end = "END"
     while end in sql:
@@ -201,7 +206,7 @@ def _script(path: str, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) 
     return _SCRIPT.format(
         path=quote(path),
         uri=quote("file://" + percent_encoded(path)),
-        most=MOST,
+        most=LONGEST + 1,
         python=python,
         sql=program,
         end=end,
@@ -246,7 +251,7 @@ def _rows_of_python(text: str, complaint: str) -> Cursor:
     except ValueError:
         raise Unobserved("unreadable", f"python3 on this host: {complaint or text[:200] or 'no answer'}") from None
     if "long" in answer:
-        raise Unobserved("unreadable", f"more than {MOST // 1_048_576} MiB of rows: select less")
+        raise _too_long()
     if "error" in answer:
         raise _error(answer["error"], answer["message"])
     return Cursor(answer["columns"], [tuple(map(_unpacked, row)) for row in answer["rows"]])
@@ -257,11 +262,15 @@ def _rows_of_program(text: str, status: str) -> Cursor:
         message = re.sub(r"^(Parse |Runtime )?[Ee]rror:? (near line \d+: )?", "", text.strip().split("\n")[0])
         raise _error("OperationalError", re.sub(r" \(\d+\)$", "", message))
     try:
-        rows = json.loads(text or "[]", object_pairs_hook=list)
+        rows = json.loads(text.strip() or "[]", object_pairs_hook=list)
     except ValueError:
         raise Unobserved("unreadable", f"sqlite3 on this host: {text.strip()[-200:]}") from None
     columns = [name for name, _ in rows[0]] if rows else []
     return Cursor(columns, [tuple(value for _, value in row) for row in rows])
+
+
+def _too_long() -> Unobserved:
+    return Unobserved("unreadable", f"more than {LONGEST // 1_048_576} MiB of rows: select less")
 
 
 def _unpacked(value: Any) -> Any:
@@ -271,6 +280,6 @@ def _unpacked(value: Any) -> Any:
 def _error(name: str, message: str) -> Exception:
     """The error of that name of the `sqlite3` module; a lock that was not given up is no fault of the statement."""
     if "locked" in message:
-        return Unobserved("timeout", f"{message}: another process holds it for more than {LOCK_PATIENCE} s")
+        return Unobserved("timeout", f"{message}: another process has held it for more than {LOCK_PATIENCE:g} s")
     kind = getattr(sqlite3, name, sqlite3.Error)
     return kind(message) if isinstance(kind, type) and issubclass(kind, Exception) else sqlite3.Error(message)

@@ -39,7 +39,7 @@ class PooledBackend(BaseBackend):  # type: ignore[misc]
         return self.result(output.status, text.encode(), output.stdout, output.stderr)
 
 
-def testinfra_host(access: Access) -> TestinfraHost:
+def pooled_host(access: Access) -> TestinfraHost:
     """The host as testinfra knows one.
 
     Raises:
