@@ -24,6 +24,11 @@ class BackgroundLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether anything was run on it yet."""
+        return self._loop is not None
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine there and return what it returns.
 

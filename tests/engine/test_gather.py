@@ -286,9 +286,9 @@ def test_after_ctrl_c_connections_are_closed(ssh_host: Sshd, silent_port: int, t
 def test_links_that_are_done_with_are_closed_where_files_are_scarce(
     start_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from muster import gather
+    from muster.transports import pool
 
-    monkeypatch.setattr(gather, "_raise_file_limit", lambda: 2)
+    monkeypatch.setattr(pool, "raise_file_limit", lambda: 2)
     server = start_sshd()
     hosts = [ssh(server, f"web-{number}") for number in range(5)]
     hello = need(Command("ls /proc/$PPID/.. >/dev/null; echo hi"))

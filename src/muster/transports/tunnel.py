@@ -112,11 +112,28 @@ class Tunnel:
                     sock=connected, ssl=self._context, server_hostname=self._server_name
                 )
             except ssl.SSLError as error:
-                reason = getattr(error, "verify_message", "") or error.reason or str(error)
-                raise StreamRefused(Attempt("TLS failed", "wrong", str(reason))) from None
+                raise _tls_failed(error) from None
             except OSError as error:
                 raise StreamRefused(from_os_error(error)) from None
             try:
-                await _both_ways(accepted, secured)
+                await _both_ways(accepted, (_Secured(secured[0]), secured[1]))
             finally:
                 secured[1].close()
+
+
+class _Secured:
+    """Reads what came over TLS. A server says only after the handshake that it wants a certificate of its client."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    async def read(self, n: int = -1, /) -> bytes:
+        try:
+            return await self._reader.read(n)
+        except ssl.SSLError as error:
+            raise _tls_failed(error) from None
+
+
+def _tls_failed(error: ssl.SSLError) -> StreamRefused:
+    reason = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
+    return StreamRefused(Attempt("TLS failed", "wrong", reason))

@@ -1,0 +1,190 @@
+"""The pool: one link to each host, opened when it is first needed and kept until the end."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from muster.probes import Attempt, Unobserved
+from muster.targets import Host
+from muster.transports.link import Link, NotReached
+from muster.transports.local import LocalLink
+
+if TYPE_CHECKING:
+    from muster.transports.docker import Engine
+    from muster.transports.http import Http
+    from muster.transports.ssh import Keys
+
+OPENING = 64
+"""SSH connections that are being opened at once: each costs some 15 ms of our own CPU, within its timeout."""
+
+OPENING_PER_GATEWAY = 8
+"""Below 10, from where sshd drops unauthenticated connections at random (MaxStartups 10:30:100)."""
+
+FILES_WANTED = 65_536
+FILES_SPARED = 128
+FILES_PER_HOST = 24
+"""File descriptors that a host may take: its connection, and two for each stream over it, with some to spare."""
+
+
+class Pool:
+    """The links to the hosts, and what goes over them.
+
+    ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as
+    many as this process may have, up to a bound. All methods are called on one event loop.
+    """
+
+    def __init__(self, hosts: Mapping[str, Host]) -> None:
+        self.files = raise_file_limit()
+        self._hosts = hosts
+        self._gateways = {host.connection.via for host in hosts.values() if host.connection.via}
+        self._links: dict[Host, asyncio.Task[Link]] = {}
+        self._engines: dict[Host, Engine] = {}
+        self._opening: dict[str, asyncio.Semaphore] = {}
+        self._http: Http | None = None
+        self._keys: Keys | None = None
+
+    async def link(self, host: Host) -> Link:
+        """The host's one connection, opened when it is first asked for.
+
+        Raises:
+            NotReached: it could not be opened; that is tried once in a run.
+            Unobserved: there is no login to this host.
+        """
+        task = self._links.get(host)
+        if task is None:
+            task = self._links[host] = asyncio.create_task(self._open(host))
+            task.add_done_callback(_retrieved)
+        return await asyncio.shield(task)
+
+    async def engine(self, host: Host) -> Engine:
+        """The host's Docker engine.
+
+        Raises:
+            NotReached: the host could not be reached.
+            Unobserved: there is no login to this host, and no address of an engine.
+        """
+        from muster.transports.docker import Engine
+
+        nowhere = host.connection.kind == "none"
+        if nowhere and host.docker.url is None:
+            raise Unobserved("missing", "no Docker engine: connection none has no login to reach its socket by")
+        link = LocalLink() if nowhere else await self.link(host)
+        # The engine that a container is reached through is the one that is asked about it.
+        if host not in self._engines:
+            self._engines[host] = Engine(link, host.docker, timeout=host.timeout)
+        return self._engines[host]
+
+    def http(self) -> Http:
+        from muster.transports.http import Http
+
+        if self._http is None:
+            self._http = Http()
+        return self._http
+
+    async def http_link(self, host: Host) -> Link:
+        """The link that HTTP is asked over: a host without a login is asked from here."""
+        return LocalLink() if host.connection.kind == "none" else await self.link(host)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        engines, links = list(self._engines.values()), list(self._links.values())
+        self._engines.clear()
+        self._links.clear()
+        await asyncio.gather(*(engine.close() for engine in engines), return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+        await asyncio.gather(*(_closed(link) for link in links), return_exceptions=True)
+
+    async def _open(self, host: Host) -> Link:
+        connection = host.connection
+        match connection.kind:
+            case "local":
+                return LocalLink(sudo=connection.sudo)
+            case "none":
+                raise Unobserved("missing", "nothing can be run there: connection none has no login")
+            case "docker":
+                return await self._open_container(host)
+            case "ssh":
+                return await self._open_ssh(host)
+
+    async def _open_container(self, host: Host) -> Link:
+        from muster.transports.container import open_link
+        from muster.transports.docker import Engine
+
+        via = host.connection.via
+        around = await self._gateway(via) if via else LocalLink()
+        self._engines[host] = engine = Engine(around, host.docker, timeout=host.timeout)
+        return await open_link(host, engine)
+
+    async def _open_ssh(self, host: Host) -> Link:
+        from muster.transports.ssh import Keys, SshLink, open_link
+
+        if self._keys is None:
+            self._keys = Keys()
+        via = host.connection.via
+        gateway = await self._gateway(via) if via else None
+        async with self._opening_through(via):
+            return await open_link(host, self._keys, gateway if isinstance(gateway, SshLink) else None)
+
+    async def _gateway(self, via: str) -> Link:
+        try:
+            return await self.link(self._hosts[via])
+        except NotReached as down:
+            said = down.message.removeprefix("ssh: ")
+            attempt = Attempt("unreachable", down.attempt.cause, f"its gateway {via}: {said}")
+            raise NotReached(attempt, f"ssh: {attempt}") from None
+
+    async def stop_opening(self) -> None:
+        """Forget the links that are being opened: nobody waits for them any more."""
+        opening = {host: task for host, task in self._links.items() if not task.done()}
+        for host, task in opening.items():
+            del self._links[host]
+            task.cancel()
+        if opening:
+            await asyncio.wait(opening.values())
+
+    def _opening_through(self, via: str | None) -> asyncio.Semaphore:
+        gateway = via or ""
+        if gateway not in self._opening:
+            self._opening[gateway] = asyncio.Semaphore(OPENING_PER_GATEWAY if via else OPENING)
+        return self._opening[gateway]
+
+    async def retire(self, host: Host) -> None:
+        """Close a link that is done with where more are open than there are file descriptors for."""
+        if len(self._links) <= max(1, self.files // 2) or host.name in self._gateways:
+            return
+        engine, link = self._engines.pop(host, None), self._links.pop(host, None)
+        if engine is not None:
+            await engine.close()
+        if link is not None:
+            await _closed(link)
+
+
+async def _closed(link: asyncio.Task[Link]) -> None:
+    """Close a link, or stop opening it."""
+    link.cancel()
+    try:
+        opened = await link
+    except (Exception, asyncio.CancelledError):
+        return
+    await opened.close()
+
+
+def _retrieved(task: asyncio.Task[Link]) -> None:
+    """Say that a failure was seen, where nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()
+
+
+def raise_file_limit() -> int:
+    """Allow ourselves as many open files as we may have, up to a bound; returns how many that are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return FILES_WANTED if soft == resource.RLIM_INFINITY else soft
