@@ -1,7 +1,4 @@
-"""What a test may need of the machine that it runs on, and why it is not met.
-
-Nothing here needs systemd: where it does not run, what is about it is tested on recorded output.
-"""
+"""What a test may need of the machine that it runs on, and why it is not met."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -46,6 +44,27 @@ def _faketime() -> str | None:
     return None if any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")) else "faketime not installed"
 
 
+def _swap() -> str | None:
+    """Swap that is there, or may be made."""
+    if len(Path("/proc/swaps").read_text().splitlines()) > 1:
+        return None
+    if reason := _root() or _programs("mkswap", "swapon", "swapoff"):
+        return reason
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(bytes(1 << 20))
+        file.flush()
+        for words in (["mkswap", "--quiet"], ["swapon"], ["swapoff"]):
+            done = subprocess.run([*words, file.name], check=False, capture_output=True, env={"PATH": PATH})
+            if done.returncode:
+                return "there is no swap, and none may be made here"
+    return None
+
+
+def _systemd() -> str | None:
+    """A systemd to start in a container of the tests; this machine need not run it."""
+    return None if Path("/lib/systemd/systemd").exists() else "systemd not installed"
+
+
 def _venv() -> str | None:
     return None if importlib.util.find_spec("ensurepip") else "this Python cannot make virtual environments"
 
@@ -60,6 +79,8 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "sqlite3": lambda: _programs("sqlite3"),
     "sshd": lambda: _programs("sshd", "ssh", "ssh-keygen"),
     "sudo": lambda: _root() or _programs("sudo", "useradd"),
+    "swap": _swap,
+    "systemd": _systemd,
     "venv": _venv,
 }
 

@@ -23,6 +23,8 @@ PACKAGES = {
     "sqlite3": ("sqlite3",),
     "sshd": ("openssh-server", "openssh-client"),
     "sudo": ("sudo", "passwd"),
+    "swap": ("util-linux",),
+    "systemd": ("systemd",),
     "venv": ("python3-venv",),
 }
 

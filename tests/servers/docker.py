@@ -3,7 +3,8 @@
 No image can be pulled, so the one image is a static busybox. The engine has its own folder, socket and
 bridge, routes and filters nothing (ports are mapped by its userland proxy), and answers in two ways:
 ``engine.url`` is its socket, ``engine.tls_url`` is TCP on a free port with TLS, for which
-``engine.ca_file``, ``engine.cert_file`` and ``engine.key_file`` are needed.
+``engine.ca_file``, ``engine.cert_file`` and ``engine.key_file`` are needed. ``Engine(tls=False)`` has TCP without
+TLS instead, at ``engine.tcp_url``.
 
 ``engine.container("unhealthy")`` is a ready-made container, made on first use and kept until the engine
 stops; `STATES` has them all. ``engine.run(name, ...)`` is for what is not there. Needs root.
@@ -45,14 +46,15 @@ printf 'Content-Length: 12\\r\\nConnection: close\\r\\n\\r\\n{"ok": true}'
 
 
 class Engine:
-    """A dockerd that runs while the object is entered."""
+    """A dockerd that runs while the object is entered. ``tls``: whether it wants TLS where it answers on TCP."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="muster-docker-"))  # short: a socket's path has 107 bytes at most
         self.socket = self.folder / "docker.sock"
         self.url = f"unix://{self.socket}"
         self._port = free_port()
-        self.tls_url = f"tcp://127.0.0.1:{self._port}"
+        self.tls_url = self.tcp_url = f"tcp://127.0.0.1:{self._port}"
+        self._tls = tls
         self.ca_file, self.cert_file, self.key_file = (self.folder / f"{name}.pem" for name in ("ca", "cert", "key"))
         self._made: dict[str, Container] = {}
         self._running = contextlib.ExitStack()
@@ -158,12 +160,13 @@ class Engine:
             "--ip-forward=false",
             "--log-level=warn",
             f"--host={self.url}",
-            f"--host={self.tls_url}",
-            "--tlsverify",
-            f"--tlscacert={self.ca_file}",
-            f"--tlscert={folder / 'server.pem'}",
-            f"--tlskey={folder / 'server-key.pem'}",
+            f"--host={self.tcp_url}",
+            *(self._files_for_tls() if self._tls else ["--tls=false"]),
         ]
+
+    def _files_for_tls(self) -> list[str]:
+        certificate, key = self.folder / "server.pem", self.folder / "server-key.pem"
+        return ["--tlsverify", f"--tlscacert={self.ca_file}", f"--tlscert={certificate}", f"--tlskey={key}"]
 
     def _certify(self) -> None:
         ca = trustme.CA()
