@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +38,7 @@ class Browser:
         self._url += f"/{made['sessionId']}"
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self._http.request(method, self._url + path, json=body, timeout=30)
+        answer = self._http.request(method, self._url + path, json=body, timeout=60)
         value = answer.json()["value"]
         assert answer.ok, value
         return value
@@ -69,7 +71,7 @@ class Browser:
 
     def dialog(self) -> str | None:
         """The text of the dialog that is open, None where none is."""
-        answer = self._http.get(f"{self._url}/alert/text", timeout=30)
+        answer = self._http.get(f"{self._url}/alert/text", timeout=60)
         return answer.json()["value"] if answer.ok else None
 
     def close(self) -> None:
@@ -79,21 +81,20 @@ class Browser:
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
     """A browser with a new profile in ``folder``."""
+    command = ["chromedriver", "--port=0"]
     driver = subprocess.Popen(
-        ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
+    started = re.compile(r"started successfully on port (\d+)")
     try:
         assert driver.stdout
-        port = next(
-            found[1] for line in driver.stdout if (found := re.search(r"started successfully on port (\d+)", line))
-        )
+        port = next(found[1] for line in driver.stdout if (found := started.search(line)))
         session = Browser(f"http://127.0.0.1:{port}", folder / "profile")
-        try:
-            yield session
-        finally:
-            session.close()
+        yield session
+        session.close()
     finally:
-        driver.terminate()
+        # The browser is of the same session of processes: it goes too, also where it no longer answers.
+        os.killpg(driver.pid, signal.SIGKILL)
         driver.wait(10)
         if driver.stdout:
             driver.stdout.close()
