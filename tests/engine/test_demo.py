@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.demo.run import differences
+from tests.servers.http import HttpServer
 from tests.servers.processes import Background, accepts, children, runs
 
 CLONE = Path(__file__).parents[2]
@@ -46,20 +47,21 @@ def test_the_service_serves_until_it_is_told_to_stop() -> None:
         assert not folder.exists()
 
 
-def test_ctrl_c_stops_the_service_too(tmp_path: Path, silent_port: int) -> None:
+def test_ctrl_c_stops_the_service_too(tmp_path: Path) -> None:
     inventory = tmp_path / "slow.yaml"
-    inventory.write_text(
-        "vars: {folder: '', port: 1, tls_port: 1, closed_port: 1}\n"
-        f"endpoints: {{hole: {{url: 'http://127.0.0.1:{silent_port}/${{folder}}${{port}}${{tls_port}}${{closed_port}}',"
-        " timeout: 1m}}\n"
-    )
     command = [sys.executable, "-m", "muster.demo", "run", "--inventory", str(inventory), "--reports", str(tmp_path)]
-    running = Background(command, tmp_path / "log")
-    running.wait_for(lambda: "collected" in running.printed())
-    started = children(running.process.pid)
-    assert len(started) == 2, "service and pytest"
-    os.killpg(running.process.pid, signal.SIGINT)
-    assert running.process.wait(30) == 130, running.printed()
+    with HttpServer() as web:
+        inventory.write_text(
+            "vars: {folder: '', port: 1, tls_port: 1, closed_port: 1}\n"
+            f"endpoints: {{slow: {{url: '{web.url}/slow-headers?${{folder}}${{port}}${{tls_port}}${{closed_port}}',"
+            " timeout: 1m}}\n"
+        )
+        running = Background(command, tmp_path / "log")
+        running.wait_for(lambda: web.asked("/slow-headers") == 1)
+        started = children(running.process.pid)
+        assert len(started) == 2, "service and pytest"
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert running.process.wait(30) == 130, running.printed()
     assert not any(map(runs, started))
 
 

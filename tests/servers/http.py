@@ -12,13 +12,13 @@ import base64
 import contextlib
 import datetime
 import gzip
-import io
 import json
 import socket
 import socketserver
 import ssl
 import struct
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -143,13 +143,18 @@ def _endless_headers(talk: Conversation) -> None:
 
 @cache
 def gzip_bomb() -> bytes:
-    """A quarter of a gigabyte of zeros, in a quarter of a megabyte."""
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6) as writer:
-        block = bytes(10_000_000)
-        for _ in range(GIGABYTE // 4 // len(block)):
-            writer.write(block)
-    return packed.getvalue()
+    """A quarter of a gigabyte of zeros, in a quarter of a megabyte (RFC 1952).
+
+    Deflated once: what ends with a full flush refers to nothing before it, and can be repeated.
+    """
+    block, times = bytes(1 << 20), 256
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(times):
+        checksum = zlib.crc32(block, checksum)
+    header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+    return header + packed * times + packer.flush() + struct.pack("<II", checksum, len(block) * times)
 
 
 def _gzip_bomb(talk: Conversation) -> None:
