@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -22,7 +23,7 @@ import requests
 
 from muster.probes import AskEngine, Attempt, EngineAnswer, InspectContainer, ListContainers, Matches, Unobserved
 from muster.targets import DockerEngine
-from muster.transports.link import Link, Stream
+from muster.transports.link import Link, Stream, seen
 from muster.transports.outcomes import from_os_error, worth_another_try
 from muster.transports.tunnel import Tunnel
 
@@ -55,6 +56,7 @@ class Engine:
         """
         if self._answer is None:
             self._answer = asyncio.create_task(self._version())
+            self._answer.add_done_callback(seen)
         answer = await asyncio.shield(self._answer)
         if isinstance(question, AskEngine):
             return answer
@@ -62,6 +64,7 @@ class Engine:
             raise Unobserved(answer.attempt.cause or "network", f"Docker engine: {answer.attempt}")
         if self._list is None:
             self._list = asyncio.create_task(self._containers(answer))
+            self._list.add_done_callback(seen)
         containers = await asyncio.shield(self._list)
         if isinstance(question, ListContainers):
             return containers
@@ -282,7 +285,8 @@ async def in_thread(work: Callable[[], T]) -> T:
             result = work()
         except BaseException as raised:
             error = raised
-        if not loop.is_closed():
+        # Where the loop has been closed, nobody waits.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="muster-docker", daemon=True).start()

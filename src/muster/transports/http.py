@@ -96,7 +96,7 @@ class Http:
 
     async def _asked(self, link: Link, request: HttpRequest, hop: _Hop, progress: _Progress) -> Exchange:
         """Ask once, without following anything."""
-        progress.connected = False
+        progress.connected = progress.answering = False
         began = time.monotonic()
         where = f"{hop.url.host}:{hop.url.port}"
         try:
@@ -114,6 +114,7 @@ class Http:
                 ) as response,
             ):
                 assert isinstance(response, _Response)
+                progress.answering = True
                 return await _answer(response, request.max_bytes, hop.url, began)
         except StreamRefused as error:
             if error.ours:
@@ -176,6 +177,7 @@ class _Progress:
     """How far a request has come, for the message when time is up."""
 
     connected: bool = False
+    answering: bool = False
     tries: int = 1
 
 
@@ -324,6 +326,8 @@ def _next(hop: _Hop, answered: Answered) -> _Hop | None:
 
 
 def _timed_out(seconds: float, progress: _Progress) -> Attempt:
+    if progress.answering:
+        return Attempt("timed out", "timeout", f"connected, but the answer did not end in {seconds:g} s")
     if progress.connected:
         return Attempt("timed out", "timeout", f"connected, but no answer in {seconds:g} s")
     return Attempt("timed out", "network", f"no connection in {seconds:g} s")

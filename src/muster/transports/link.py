@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 from muster.probes import Attempt, Unobserved
 
@@ -127,3 +128,9 @@ async def pump(reader: Reader, writer: Writer) -> None:
     except (OSError, NotImplementedError, RuntimeError):
         # Broken, closed already, or TLS, which cannot end one direction only.
         writer.close()
+
+
+def seen(task: asyncio.Task[Any]) -> None:
+    """Look at how a shared task ended, so that asyncio does not complain where nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from muster.probes import Attempt, Unobserved
 from muster.targets import Host
-from muster.transports.link import Link, NotReached
+from muster.transports.link import Link, NotReached, seen
 from muster.transports.local import LocalLink
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Pool:
         task = self._links.get(host)
         if task is None:
             task = self._links[host] = asyncio.create_task(self._open(host))
-            task.add_done_callback(_retrieved)
+            task.add_done_callback(seen)
         return await asyncio.shield(task)
 
     async def engine(self, host: Host) -> Engine:
@@ -172,12 +172,6 @@ async def _closed(link: asyncio.Task[Link]) -> None:
     except (Exception, asyncio.CancelledError):
         return
     await opened.close()
-
-
-def _retrieved(task: asyncio.Task[Link]) -> None:
-    """Say that a failure was seen, where nobody waits for it any more."""
-    if not task.cancelled():
-        task.exception()
 
 
 def raise_file_limit() -> int:

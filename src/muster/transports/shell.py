@@ -121,7 +121,7 @@ class _Batch:
             self._end(Unobserved("network", f"the connection was lost: {error}"), others_may_run=False)
         else:
             how = f"ended by signal {-status}" if status < 0 else f"ended with status {status}"
-            self._end(Unobserved("wrong", f"the shell {how} during {self._at()}"), others_may_run=True)
+            self._end(Unobserved("unreadable", f"the shell {how} during {self._at()}"), others_may_run=True)
 
     def _on_begin(self, number: int) -> None:
         self._complained = 0

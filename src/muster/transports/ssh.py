@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shlex
+import signal as signals
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -201,7 +202,10 @@ class _Session(asyncssh.SSHClientSession[bytes]):
         self._status = status
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._status = 128
+        try:
+            self._status = -signals.Signals[f"SIG{signal}"]
+        except KeyError:
+            self._status = 128
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.ended(self._status, _reason(exc) if exc else "the server closed the channel")
