@@ -113,6 +113,10 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
             "i.yaml:1:25: x: warning_below 1 under critical_below 2 would never be seen",
         ),
         (
+            "endpoints: {e: {url: http://a/, values: {v: {path: '$.queues[*]'}}}}\n",
+            "i.yaml:1:53: path: \"$.queues[*]\" is not a path into JSON; write $.name, $.name[0].name or $['a name']",
+        ),
+        (
             "endpoints: {e: {url: http://a/, values: {v: {path: $.v, warning: 9, critical: 8}}}}\n",
             "i.yaml:1:45: v: warning 9 above critical 8 would never be seen",
         ),

@@ -85,7 +85,10 @@ class LimitEntry(TypedDict, total=False):
 class ValueEntry(TypedDict, total=False):
     """A number to take out of a JSON answer, and its bounds."""
 
-    path: Annotated[Line, Field(pattern=texts.JSON_PATH, description="Where: $.memory.alloc_mb or $.queues[0].")]
+    path: Annotated[
+        Annotated[Line, _checked(texts.json_path_fault)],
+        Field(description="Where: $.memory.alloc_mb or $.queues[0]."),
+    ]
     unit: Annotated[Line, Field(description="Its unit, for people.")]
     warning: Warning_
     critical: Critical

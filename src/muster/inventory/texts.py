@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from muster.jsonpath import parse_path
+
 # Patterns, rather than functions, wherever they will do: pydantic runs them in Rust, editors in their own way.
 LINE = r"^[^\x00-\x1f\x7f]*$"
 FILLED = r"^[^\x00-\x1f\x7f]+$"
@@ -12,7 +14,6 @@ LABEL = r"^[\w.-]+$"
 HEADER = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
 TOKEN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # noqa: S105 (a word of RFC 9110, 5.6.2)
 UNIT = r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$"
-JSON_PATH = r"^\$[^\x00-\x1f\x7f]*$"
 DURATION = r"^[0-9.]+ *(?:ms|s|m|h|d)?$"
 _PORT = "[1-9][0-9]{0,4}"
 _PORTS = f"{_PORT}(?:-{_PORT})?"
@@ -28,7 +29,6 @@ MISMATCH = {
     HEADER: "has a line end or another control character in it",
     TOKEN: "is not a word of HTTP; it has letters, digits and - without spaces",
     UNIT: "is not the name of a systemd unit",
-    JSON_PATH: "is not a path into JSON; write $.name or $.name[0].name",
     MAPPING: "is not a port mapping; write it as docker ps does: 127.0.0.1:8787->8787/tcp",
     LISTENING: "is not a port; write 8787, 53/udp or 127.0.0.1:8787/tcp",
 }
@@ -65,6 +65,15 @@ def database_fault(text: str) -> str | None:
     if not path.startswith("//"):
         return "is a relative path, and there is no folder that it is relative to; write sqlite:////absolute/path"
     return "names no file" if path.endswith("/") or "\x00" in path else None
+
+
+def json_path_fault(text: str) -> str | None:
+    """What is wrong with a path into JSON, or None."""
+    try:
+        parse_path(text)
+    except ValueError:
+        return "is not a path into JSON; write $.name, $.name[0].name or $['a name']"
+    return None
 
 
 def engine_fault(text: str) -> str | None:
