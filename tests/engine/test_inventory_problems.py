@@ -114,7 +114,7 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
         ),
         (
             "endpoints: {e: {url: http://a/, values: {v: {path: '$.queues[*]'}}}}\n",
-            "i.yaml:1:53: path: \"$.queues[*]\" is not a path into JSON; write $.name, $.name[0].name or $['a name']",
+            "i.yaml:1:52: path: \"$.queues[*]\" is not a path into JSON; write $.name, $.name[0].name or $['a name']",
         ),
         (
             "endpoints: {e: {url: http://a/, values: {v: {path: $.v, warning: 9, critical: 8}}}}\n",
