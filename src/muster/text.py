@@ -13,7 +13,7 @@ REDACTED = "***"
 #: The longest text that a verdict carries, in characters.
 LONGEST = 2_000
 
-_STEPS = (("PB", 1 << 50), ("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
+_STEPS = (("PiB", 1 << 50), ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -62,7 +62,7 @@ def _forms(secret: str) -> tuple[str, ...]:
 
 
 def amount(value: float, unit: str = "") -> str:
-    """A measured value with its unit, as a person reads it: ``41.5 %``, ``1.2 GB``, ``0.35 s``.
+    """A measured value with its unit, as a person reads it: ``41.5 %``, ``1.2 GiB``, ``0.35 s``.
 
     Bytes (``B``) are given in powers of 1024.
     """
@@ -73,7 +73,7 @@ def amount(value: float, unit: str = "") -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes as a person reads it, in powers of 1024: ``4.2 MB``."""
+    """A number of bytes as a person reads it, in powers of 1024: ``4.2 MiB``."""
     for name, step in _STEPS:
         if abs(count) >= step:
             return f"{count / step:.1f} {name}"

@@ -21,7 +21,7 @@ def test_network_filesystems_stay_and_images_go() -> None:
 
 def test_the_fullest_are_shown_first_and_the_rest_is_counted() -> None:
     shown = str(filesystems.parse(said(recorded("filesystems", "debian12"))))
-    assert shown.startswith("/srv/boot 98 % of 6.9 MB, /srv 62 % of 10.0 MB, / 23 % of 252.0 GB, ")
+    assert shown.startswith("/srv/boot 98 % of 6.9 MiB, /srv 62 % of 10.0 MiB, / 23 % of 252.0 GiB, ")
     assert shown.endswith(" and 1 more")
 
 
@@ -45,7 +45,7 @@ def test_a_host_without_inodes_anywhere_is_skipped() -> None:
 
 def test_a_container_has_its_overlay_at_the_root() -> None:
     text = "overlay / overlay rw 0 0\n=\noverlay 100 50 50 50% /\n= 0\noverlay 10 5 5 50% /\n= 0\n"
-    assert str(filesystems.parse(said(text))) == "/ 50 % of 100.0 kB"
+    assert str(filesystems.parse(said(text))) == "/ 50 % of 100.0 KiB"
 
 
 MOUNTS = (

@@ -9,14 +9,14 @@ def test_what_the_kernel_says_is_available_counts_as_free() -> None:
     memory = parse(said(recorded("memory")))
     assert memory.total_bytes == 24_684_084 * 1024
     assert memory.used_percent == pytest.approx(100 * (1 - memory.available_bytes / memory.total_bytes))
-    assert str(memory).endswith(f"of 23.5 GB available, {memory.used_percent:.0f} % used")
+    assert str(memory).endswith(f"of 23.5 GiB available, {memory.used_percent:.0f} % used")
 
 
 def test_an_old_kernel_gets_an_estimate_that_says_so() -> None:
     memory = parse(said(recorded("memory", "redhat6")))
     assert memory.available_bytes == (117_960 + 95_464 + 501_448 - 1_448) * 1024
     assert memory.estimated
-    assert str(memory) == "about 696.7 MB of 996.2 MB available, 30 % used"
+    assert str(memory) == "about 696.7 MiB of 996.2 MiB available, 30 % used"
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_good_file_is_sound(host: Place, tmp_path: Path) -> None:
     assert found.owner == f"{path.owner()}:{path.group()}"
     assert found.modified_at is not None
     assert found.modified_at.timestamp() == int(path.stat().st_mtime)
-    assert str(found).startswith(f"{path.stat().st_size / 1024:.1f} kB, -rw-r----- {path.owner()}:")
+    assert str(found).startswith(f"{path.stat().st_size / 1024:.1f} KiB, -rw-r----- {path.owner()}:")
 
 
 @pytest.mark.parametrize(

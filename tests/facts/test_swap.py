@@ -8,7 +8,7 @@ from tests.facts.recordings import recorded, said
 def test_swap_in_use_is_told_in_percent() -> None:
     swap = parse(said(recorded("memory", "redhat6")))
     assert swap.used_percent == 50
-    assert str(swap) == "1008.0 MB of 2.0 GB swap free, 50 % used"
+    assert str(swap) == "1008.0 MiB of 2.0 GiB swap free, 50 % used"
 
 
 def test_a_host_without_swap_is_skipped() -> None:

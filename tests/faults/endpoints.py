@@ -109,8 +109,8 @@ CASES = (
     Case("html", at("/wrong-type"), {NOT_JSON: critical("(text/html) is no JSON", "<h1>It works!</h1>")}),
     Case("broken-json", at("/not-json"), {NOT_JSON: critical("is no JSON", "expected JSON")}),
     Case("deep-json", at("/deep-json"), {NOT_JSON: critical("nested too deeply")}),
-    Case("gigabyte", at("/gigabyte"), {NOT_JSON: critical("longer than 1.0 MB, and cut off there")}),
-    Case("gzip-bomb", at("/gzip-bomb"), {NOT_JSON: critical("longer than 1.0 MB, and cut off there")}),
+    Case("gigabyte", at("/gigabyte"), {NOT_JSON: critical("longer than 1.0 MiB, and cut off there")}),
+    Case("gzip-bomb", at("/gzip-bomb"), {NOT_JSON: critical("longer than 1.0 MiB, and cut off there")}),
     Case("hostile", at("/hostile"), {NOT_JSON: critical("\\x1b[2J", "<script>document.title")}),
     # beyond limits
     Case(
