@@ -72,16 +72,16 @@ def test_containers_are_listed_and_inspected_by_a_glob(engine: Engine) -> None:
 
 
 def test_of_several_that_match_the_running_one_is_meant(engine: Engine) -> None:
-    for name in ("twin-1", "twin-2"):
+    for name in ("pair-1", "pair-2"):
         engine.run(name)
-    both = answer(on(engine.url), InspectContainer("twin-*"))
-    assert (sorted(both.names), both.inspected) == (["twin-1", "twin-2"], None)
+    both = answer(on(engine.url), InspectContainer("pair-*"))
+    assert (sorted(both.names), both.inspected) == (["pair-1", "pair-2"], None)
 
-    engine.client.containers.get("twin-1").kill()
-    one = answer(on(engine.url), InspectContainer("twin-*"))
-    assert sorted(one.names) == ["twin-1", "twin-2"]
+    engine.client.containers.get("pair-1").kill()
+    one = answer(on(engine.url), InspectContainer("pair-*"))
+    assert sorted(one.names) == ["pair-1", "pair-2"]
     assert one.inspected is not None
-    assert one.inspected["Name"] == "/twin-2"
+    assert one.inspected["Name"] == "/pair-2"
 
 
 def test_the_surroundings_may_say_where_the_engine_is(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
