@@ -175,16 +175,19 @@ def test_a_host_is_reached_once_in_all_gathers_of_a_run(start_sshd: Callable[...
 
 
 @pytest.mark.needs("sshd")
-def test_a_host_that_is_down_is_not_tried_again_for_what_comes_later(refused_port: int) -> None:
-    host = Host(name="web-1", connection=Connection(address="127.0.0.1", port=refused_port))
+def test_a_host_that_was_down_is_not_tried_again_in_the_same_run(start_sshd: Callable[..., Sshd]) -> None:
+    server = start_sshd()
+    server.stop()
+    host = ssh(server)
     first, second = need(Command("a")), need(Command("b"))
     with gatherer(host) as asking:
         observations = Observations()
         asking.gather_now(plan({host: (first,)}), observations)
-        began = time.monotonic()
+        server.start()
         asking.gather_now(plan({host: (second,)}), observations)
-        assert time.monotonic() - began < 0.4
+    assert "refused" in str(observations.get(host, first).failure)
     assert str(observations.get(host, second).failure) == str(observations.get(host, first).failure)
+    assert server.logins == 0
 
 
 # Time
@@ -236,16 +239,13 @@ def test_a_run_whose_time_is_up_keeps_what_was_answered() -> None:
 def test_one_host_that_is_cut_off_keeps_no_other_waiting(cut_off: CutOffHost, ssh_host: Sshd) -> None:
     dead, alive = ssh(cut_off, "dead", connect_timeout=1.5), ssh(ssh_host, "alive")
     cut_off.cut()
-    landed: dict[str, float] = {}
+    landed: list[str] = []
     hello = need(Command("echo hi"))
     with gatherer(dead, alive) as asking:
-        began = time.monotonic()
         asking.gather_now(
-            plan({dead: (hello,), alive: (hello,)}),
-            Observations(),
-            lambda who, _: landed.update({who.name: time.monotonic() - began}),
+            plan({dead: (hello,), alive: (hello,)}), Observations(), lambda who, _: landed.append(who.name)
         )
-    assert landed["alive"] < 1 < landed["dead"] < 2.5
+    assert landed == ["alive", "dead"]
 
 
 def test_after_ctrl_c_what_was_observed_stays_and_nothing_runs_on(tmp_path: Path) -> None:
@@ -265,7 +265,9 @@ def test_after_ctrl_c_what_was_observed_stays_and_nothing_runs_on(tmp_path: Path
 
 
 @pytest.mark.needs("sshd")
-def test_after_ctrl_c_connections_are_closed(ssh_host: Sshd, silent_port: int, tmp_path: Path) -> None:
+def test_after_ctrl_c_connections_are_closed_and_nothing_runs_on_there(
+    ssh_host: Sshd, silent_port: int, tmp_path: Path
+) -> None:
     host = ssh(ssh_host)
     silent = Host(name="silent", connection=Connection(address="127.0.0.1", port=silent_port, connect_timeout=60))
     started = tmp_path / "started"
@@ -277,6 +279,7 @@ def test_after_ctrl_c_connections_are_closed(ssh_host: Sshd, silent_port: int, t
         with pytest.raises(KeyboardInterrupt):
             asking.gather_now(plan(needs), Observations())
     assert open_files() <= before
+    wait_for(lambda: not runs(int(started.read_text())), "the end of the batch")
 
 
 # Bounds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,8 @@ from muster.transports.link import Link
 
 COMPLAINT_MAX_BYTES = 16 * 1_048_576
 """A command that prints more than this on standard error is ended, however little of it is wanted."""
+
+KILL_TIMEOUT = 1.0
 
 START_TIMEOUT = 10.0
 """Seconds that a login shell may take until the batch's first mark."""
@@ -29,7 +32,11 @@ async def ask(link: Link, commands: Sequence[Command], landed: Landed) -> None:
     kill: int | None = None
     while left or kill:
         batch = _Batch(left, landed)
-        end = await batch.run(link, kill)
+        try:
+            end = await batch.run(link, kill)
+        except asyncio.CancelledError:
+            await _kill(link, batch.group)
+            raise
         left, kill = left[batch.done :], None
         if end is None or not left:
             return
@@ -39,6 +46,14 @@ async def ask(link: Link, commands: Sequence[Command], landed: Landed) -> None:
             return
         landed(left[0], end.instead)
         left, kill = left[1:], batch.group
+
+
+async def _kill(link: Link, group: int | None) -> None:
+    """Leave nothing running on a host that nobody waits for: a closed connection alone ends no program there."""
+    if group is not None and (link.sudo or not link.direct):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_TIMEOUT):
+                await _Batch([], lambda *_: None).run(link, group)
 
 
 class _End:
