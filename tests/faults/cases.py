@@ -131,11 +131,11 @@ def results(folder: Path) -> list[dict[str, Any]]:
 def command(
     folder: Path, inventory: object, *options: str, settings: Mapping[str, object] | None = None
 ) -> list[str]:
-    """The command over ``inventory`` (written to the folder: text as it is, else as JSON, which is YAML)."""
+    """The command over ``inventory``: text is written as it is, a mapping as JSON, which is YAML, None not at all."""
     file = folder / "inventory.yaml"
     if inventory is not None:
         file.write_text(inventory if isinstance(inventory, str) else json.dumps(inventory, indent=1), "utf-8")
-    # With "=", since pytest takes the value of an option that it does not know yet for a path to collect from.
+    # With "=": else pytest takes the file for a path to collect from, and starts anew when it knows better.
     words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--inventory={file}"]
     words += [f"--reports={folder / 'reports'}"]
     words += [f"--set={name}={value}" for name, value in (settings or {}).items()]

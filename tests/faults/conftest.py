@@ -37,8 +37,8 @@ def database_run(runs_folder: Path, ops: Account) -> Ran:
 
 
 @pytest.fixture(scope="session")
-def container_run(runs_folder: Path, engine: Engine, ops: Account) -> Ran:
-    return shared(runs_folder, "containers", lambda folder: containers.judged(folder, engine, ops))
+def container_run(runs_folder: Path, ops: Account) -> Ran:
+    return shared(runs_folder, "containers", lambda folder: containers.judged(folder, ops))
 
 
 @pytest.fixture(scope="session")

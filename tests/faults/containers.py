@@ -174,10 +174,11 @@ ENGINES = (
 )
 
 
-def judged(folder: Path, troubled: Engine, ops: Account) -> Ran:
+def judged(folder: Path, ops: Account) -> Ran:
     """All of them in one run."""
     with ExitStack() as serving:
         steady = serving.enter_context(Engine(tls=False))
+        troubled = serving.enter_context(Engine())
         steady.folder.chmod(0o755)  # the socket in it may be seen by everybody, and used by root alone
         for name in ("healthy", "plain", "quota-proxy"):
             steady.container(name)

@@ -76,8 +76,8 @@ CASES = (
         down("timed out: connected, but no answer in 0.5 s", cause="timeout"),
     ),
     Case("slow-headers", at("/slow-headers", timeout="500ms"), down("no answer in 0.5 s", cause="timeout")),
-    Case("slow-body", at("/slow-body", timeout="500ms"), down("no answer in 0.5 s", cause="timeout")),
-    Case("trickle", at("/trickle", timeout="500ms"), down("no answer in 0.5 s", cause="timeout")),
+    Case("slow-body", at("/slow-body", timeout="500ms"), down("the answer did not end in 0.5 s", cause="timeout")),
+    Case("trickle", at("/trickle", timeout="500ms"), down("the answer did not end in 0.5 s", cause="timeout")),
     Case(
         "no-such-name",
         {"url": "http://muster-test.invalid/", **OK},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
-from tests.faults.cases import Case, Ran, by_name
+from tests.faults.cases import Case, Ran, by_name, run
 from tests.faults.hosts import CASES, HANGING
+from tests.servers.http import HttpServer
 
 pytestmark = pytest.mark.needs("docker", "faketime", "netns", "sshd", "sudo", "swap", "systemd")
 
@@ -30,3 +32,15 @@ def test_noise_of_a_login_shell_is_in_no_verdict(host_run: Ran) -> None:
     said = [record["message"] for record in host_run.of(Case("noisy", {})).values()]
     assert said
     assert not [text for text in said if "hello" in text or "oops" in text or "Authorized" in text]
+
+
+def test_a_host_that_never_answers_is_tried_once_and_costs_one_timeout(tmp_path: Path) -> None:
+    with HttpServer() as silent:  # it waits for a request, as an SSH client waits for a banner
+        connection = {"address": "127.0.0.1", "port": silent.port, "connect_timeout": "1s"}
+        endpoint = {"healthz": {"url": "http://127.0.0.1/"}}
+        ran = run(tmp_path, {"hosts": {"db-7": {"connection": connection, "endpoints": endpoint}}})
+        assert silent.connections == 1
+    assert ran.code == 3
+    assert len(ran.results) == len(HANGING) + 1 + 3
+    assert f"db-7: ssh: timed out after 1 s; {len(HANGING) + 3} checks not observed" in ran.terminal
+    assert 1 <= sum(record["duration_seconds"] for record in ran.results) < 2
