@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from muster.live.docker import WholeAnswers, docker_client
+from muster.live.host import pooled_host
+from muster.live.http import session
 from muster.probes import Unobserved
 from tests.engine.live_runs import LOCAL, access, inventory
 from tests.engine.report_runs import run
@@ -101,3 +103,16 @@ def test_an_engine_that_is_not_there_leaves_it_unknown(
         docker_client(reached)
     assert caught.value.cause == "missing"
     assert f"{tmp_path}/none.sock is not there" in caught.value.message
+
+
+def test_the_inside_of_a_container_is_a_host_like_any_other(tmp_path: Path, engine: Engine) -> None:
+    engine.container("quota-proxy")
+    inside = {"connection": {"kind": "docker", "address": "quota-proxy"}, "docker": {"url": engine.url}}
+    with access(tmp_path, inside) as reached:
+        host = pooled_host(reached)
+        output = host.run("printf 'a\\000\\377\\n\\n'; printf '\\nb' >&2; exit 7")
+        assert (output.rc, output.stdout_bytes, output.stderr_bytes) == (7, b"a\0\xff\n\n", b"\nb")
+        assert host.file("/bin/busybox").is_file
+        assert host.check_output("echo [$LC_ALL$name$1]; cat") == "[]"
+        with session(reached) as http:
+            assert http.get("http://127.0.0.1:8787/healthz").json() == {"ok": True}
