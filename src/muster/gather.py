@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from muster.loop import BackgroundLoop
@@ -26,7 +28,7 @@ from muster.probes import (
 )
 from muster.targets import RUNNER, Host, Target
 from muster.transports import shell
-from muster.transports.link import Link, NotReached
+from muster.transports.link import Link, NotReached, seen
 from muster.transports.pool import FILES_PER_HOST, FILES_SPARED, Pool
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ IN_FLIGHT = 8
 """Questions that one host is asked at once, beside its batch."""
 
 HOST_DEADLINE = 60.0
+RESPONSIVE = 0.0005
+"""Seconds that the loop waits for Python's lock during an import. With Python's own 5 ms it could time nothing."""
+
 Progress = Callable[[Host, int], None]
 
 
@@ -93,10 +98,11 @@ class Gatherer:
         now = time.time()
         for target, need, failure in plan.settled:
             observations.put(target, need, Observation(failure=failure, observed_at=now))
-        self._import(plan)
+        imported = asyncio.create_task(asyncio.to_thread(_import, _transports(plan)))
+        imported.add_done_callback(seen)
         slots = asyncio.Semaphore(self._concurrency)
         visits = [
-            _Visit(self.pool, host, asks, observations, progress, self._concurrency)
+            _Visit(self.pool, host, asks, observations, progress, self._concurrency, imported)
             for host, asks in plan.hosts.items()
         ]
 
@@ -128,19 +134,6 @@ class Gatherer:
         """The host's Docker engine; see `Pool.engine`."""
         return await self.pool.engine(host)
 
-    def _import(self, plan: Plan) -> None:
-        """Import what will be needed before anything is timed: an import holds the loop up."""
-        questions = {type(ask.question) for asks in plan.hosts.values() for ask in asks}
-        kinds = {host.connection.kind for host in plan.hosts}
-        if "ssh" in kinds:
-            import muster.transports.ssh
-        if "docker" in kinds:
-            import muster.transports.container
-        if HttpRequest in questions:
-            import muster.transports.http
-        if questions & {AskEngine, ListContainers, InspectContainer}:
-            import muster.transports.docker  # noqa: F401
-
 
 class _Visit:
     """All that one host is asked in one gather."""
@@ -153,11 +146,13 @@ class _Visit:
         observations: Observations,
         progress: Progress | None,
         concurrency: int,
+        imported: asyncio.Task[None],
     ) -> None:
         self.host = host
         self._pool = pool
         self._observations = observations
         self._progress = progress
+        self._imported = imported
         self._left: dict[Question, Ask] = {ask.question: ask for ask in asks}
         # Where the suite runs there is no sshd to spare, and every endpoint of the top level is asked from here.
         self._in_flight = asyncio.Semaphore(concurrency if host is RUNNER else IN_FLIGHT)
@@ -181,6 +176,8 @@ class _Visit:
 
     async def _run_commands(self, commands: Sequence[Command]) -> None:
         try:
+            if self.host.connection.kind != "local":
+                await asyncio.wait([self._imported])
             link = await self._pool.link(self.host)
             await shell.ask(link, commands, self._landed)
         except NotReached as down:
@@ -194,6 +191,7 @@ class _Visit:
                 self._fail(command, _fault(command, error))
 
     async def _ask(self, question: Question) -> None:
+        await asyncio.wait([self._imported])
         began = time.monotonic()
         try:
             async with self._in_flight:
@@ -258,6 +256,31 @@ class _Visit:
     def _tell(self, count: int) -> None:
         if self._progress is not None:
             self._progress(self.host, count)
+
+
+def _transports(plan: Plan) -> list[str]:
+    """The modules that a plan needs."""
+    questions = {type(ask.question) for asks in plan.hosts.values() for ask in asks}
+    kinds = {host.connection.kind for host in plan.hosts}
+    needed = {
+        "ssh": "ssh" in kinds,
+        "container": "docker" in kinds,
+        "http": HttpRequest in questions,
+        "docker": bool(questions & {AskEngine, ListContainers, InspectContainer}),
+    }
+    return [f"muster.transports.{name}" for name, is_needed in needed.items() if is_needed]
+
+
+def _import(modules: Sequence[str]) -> None:
+    """Import what will be needed, in a thread of its own: this machine's own commands run meanwhile. Nothing else
+    is asked, or timed, before it is done."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(RESPONSIVE)
+    try:
+        for name in modules:
+            import_module(name)
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _shown(question: Question) -> str:
