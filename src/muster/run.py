@@ -7,6 +7,7 @@ carry a mark that is not ours, run in pytest's ordinary way.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import time
 import uuid
@@ -36,6 +37,10 @@ from muster.verdict import (
     Verdict,
 )
 
+#: So many new objects are looked through for garbage at a time while a run gathers; Python's own 700 are for
+#: programs that make less of it, and keep less.
+GARBAGE = 50_000
+
 
 class Run:
     """One run over an inventory, as a pytest plugin."""
@@ -57,6 +62,7 @@ class Run:
         self._lock: IO[str] | None = None
         self._interrupted = False
         self._collection_failed = False
+        self._thresholds = gc.get_threshold()
 
     # Reports
 
@@ -93,12 +99,14 @@ class Run:
 
     # Plan and gather
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_collection(self) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
         # Items, verdicts and reports live until the end: looking through them for garbage again and again took
-        # a third of a run of 30,000. Only gathering makes garbage that matters.
+        # a third of a run of 30,000, and once more at the exit. Only gathering makes garbage that matters, and
+        # the modules that it imports are none.
         gc.disable()
-        return (yield)
+        gc.set_threshold(GARBAGE)
+        atexit.register(gc.freeze)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -276,6 +284,7 @@ class Run:
         return status
 
     def pytest_unconfigure(self) -> None:
+        gc.set_threshold(*self._thresholds)
         gc.enable()
         self.suite.close()
         if self.is_worker or self.dry or not self.tally.counts:
