@@ -7,7 +7,6 @@ carry a mark that is not ours, run in pytest's ordinary way.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import time
 import uuid
@@ -102,11 +101,9 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         # Items, verdicts and reports live until the end: looking through them for garbage again and again took
-        # a third of a run of 30,000, and once more at the exit. Only gathering makes garbage that matters, and
-        # the modules that it imports are none.
+        # a third of a run of 30,000. Only gathering makes garbage that matters, and what it imports is none.
         gc.disable()
         gc.set_threshold(GARBAGE)
-        atexit.register(gc.freeze)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -284,6 +281,8 @@ class Run:
         return status
 
     def pytest_unconfigure(self) -> None:
+        # The interpreter is about to end, and would look through everything once more, several times.
+        gc.freeze()
         gc.set_threshold(*self._thresholds)
         gc.enable()
         self.suite.close()
