@@ -55,7 +55,7 @@ def on(host: str) -> tuple[Case, ...]:
         ),
         Case("corrupt-page", file("corrupt-page"), {"database_integrity": critical("expected ok")}, host),
         Case("truncated", file("truncated"), damaged("database disk image is malformed"), host),
-        Case("locked", file("locked", timeout="1s"), damaged("no answer within 0.5 s", cause="timeout"), host),
+        Case("locked", file("locked", timeout="4s"), damaged("no answer within 2 s", cause="timeout"), host),
     )
 
 

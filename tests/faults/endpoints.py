@@ -72,12 +72,12 @@ CASES = (
     Case("closed", at("/closed"), down("closed the connection without an answer", cause="network")),
     Case(
         "silent",
-        {"url": "http://127.0.0.1:${silent}/", "timeout": "500ms", **OK},
-        down("timed out: connected, but no answer in 0.5 s", cause="timeout"),
+        {"url": "http://127.0.0.1:${silent}/", "timeout": "1s", **OK},
+        down("timed out: connected, but no answer in 1 s", cause="timeout"),
     ),
-    Case("slow-headers", at("/slow-headers", timeout="500ms"), down("no answer in 0.5 s", cause="timeout")),
-    Case("slow-body", at("/slow-body", timeout="500ms"), down("the answer did not end in 0.5 s", cause="timeout")),
-    Case("trickle", at("/trickle", timeout="500ms"), down("the answer did not end in 0.5 s", cause="timeout")),
+    Case("slow-headers", at("/slow-headers", timeout="1s"), down("no answer in 1 s", cause="timeout")),
+    Case("slow-body", at("/slow-body", timeout="1s"), down("the answer did not end in 1 s", cause="timeout")),
+    Case("trickle", at("/trickle", timeout="1s"), down("the answer did not end in 1 s", cause="timeout")),
     Case(
         "no-such-name",
         {"url": "http://muster-test.invalid/", **OK},
