@@ -5,6 +5,7 @@ Without an inventory, by ``--inventory`` or the ini option ``muster_inventory``,
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,13 +76,14 @@ def inventory_paths(config: pytest.Config) -> list[Path]:
 def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
     """Start anew where pytest took the folder of an inventory or of the reports for that of the tests.
 
-    Before it knows our options, pytest looks for its ini file beside every argument that is a path, such as the
-    FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none.
+    Before it knows the options of plugins, pytest looks for its ini file beside every argument that is a path,
+    such as the FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none.
     """
     here = config.invocation_params.dir
     arguments = [str(argument) for argument in config.invocation_params.args]
-    apart = [place for place, word in enumerate(arguments[:-1]) if word in ("--inventory", "--reports")]
-    astray = any(not (here / arguments[place + 1]).is_relative_to(here) for place in apart)
+    apart = [place for place, word in enumerate(arguments[:-1]) if word in ("--inventory", "--reports", "--html")]
+    named = (Path(os.path.normpath(here / arguments[place + 1])) for place in apart)
+    astray = any(not path.is_relative_to(here) for path in named)
     if not apart or (here.is_relative_to(config.rootpath) and not astray):
         return None
     for place in reversed(apart):

@@ -26,16 +26,25 @@ def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.parametrize("form", ["--inventory {}", "--inventory={}"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "--inventory {0}/far.yaml",
+        "--inventory={0}/far.yaml",
+        "--inventory ../elsewhere/far.yaml",
+        "--inventory={0}/far.yaml --html ../elsewhere/report.html",
+    ],
+)
 def test_an_inventory_elsewhere_does_not_move_the_checks(tmp_path: Path, form: str) -> None:
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     (site / "checks").mkdir(parents=True)
     elsewhere.mkdir()
     (elsewhere / "far.yaml").write_text(LOCAL, "utf-8")
+    (elsewhere / "report.html").write_text("of the run before", "utf-8")
     (site / "pytest.ini").write_text("[pytest]\ntestpaths = checks\n", "utf-8")
     (site / "checks/test_here.py").write_text("def test_here(host):\n    assert host.exists('sh')\n", "utf-8")
     (site / "test_elsewhere.py").write_text("def test_not_this_one():\n    assert False\n", "utf-8")
-    done = run(site, "pytest", *form.format(elsewhere / "far.yaml").split(" "))
+    done = run(site, "pytest", *form.format(elsewhere).split(" "))
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
     assert f"rootdir: {site}" in done.stdout
