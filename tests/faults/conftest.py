@@ -32,8 +32,8 @@ def endpoint_run(runs_folder: Path, tls: Certificates) -> Ran:
 
 
 @pytest.fixture(scope="session")
-def database_run(runs_folder: Path, ops: Account) -> Ran:
-    return shared(runs_folder, "databases", lambda folder: databases.judged(folder, ops))
+def database_run(runs_folder: Path, ops: Account, sudo_ops: Account) -> Ran:
+    return shared(runs_folder, "databases", lambda folder: databases.judged(folder, ops, sudo_ops))
 
 
 @pytest.fixture(scope="session")

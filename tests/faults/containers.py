@@ -171,6 +171,7 @@ ENGINES = (
     Case("ssh-stale-socket", {"docker": {"url": "unix://${stale}"}}, REFUSED),
     Case("refused", at("tcp://127.0.0.1:${refusing}"), REFUSED),
     Case("denied", {"docker": {"url": "unix://${steady}"}}, DENIED),
+    Case("denied-folder", {"docker": {"url": "unix://${troubled}"}}, DENIED),
 )
 
 
@@ -189,7 +190,9 @@ def judged(folder: Path, ops: Account) -> Ran:
         known = serving.enter_context(Sshd())
         for name in ("ssh", "ssh-tcp", "ssh-no-socket", "ssh-stale-socket"):
             hosts[name]["connection"] = known.connection()
-        hosts["denied"]["connection"] = serving.enter_context(Sshd(user=ops.name)).connection()
+        unprivileged = serving.enter_context(Sshd(user=ops.name))
+        for name in ("denied", "denied-folder"):
+            hosts[name]["connection"] = unprivileged.connection()
         settings = {
             "folder": folder,
             "files": troubled.folder,

@@ -12,7 +12,14 @@ from tests.faults.cases import CALM, Case, Ran, critical, each, run, under, unkn
 from tests.servers import sqlite_files
 from tests.servers.sshd import Account, Sshd
 
-HERE, ONLY_SQLITE3, ONLY_PYTHON3, NEITHER, OPS = "here", "only-sqlite3", "only-python3", "neither", "ops"
+HERE, ONLY_SQLITE3, ONLY_PYTHON3, NEITHER, OPS, SUDO = (
+    "here",
+    "only-sqlite3",
+    "only-python3",
+    "neither",
+    "ops",
+    "sudo",
+)
 
 
 def file(name: str, **more: object) -> dict[str, object]:
@@ -68,6 +75,7 @@ CASES = (
     Case("empty", file("empty"), damaged("the file has 0 bytes"), NEITHER),
     Case("good", file("good"), host=OPS),
     Case("unreadable", file("unreadable"), unexamined("cannot be read by", "sudo", cause="permission"), OPS),
+    Case("unreadable", file("unreadable"), host=SUDO),
     Case(
         "closed-folder",
         file("closed/good"),
@@ -92,7 +100,7 @@ CASES = (
 )
 
 
-def judged(folder: Path, ops: Account) -> Ran:
+def judged(folder: Path, ops: Account, sudo_ops: Account) -> Ran:
     """All of them in one run. What the files were ``before`` and ``after`` is noted: nothing may be written."""
     # Not in pytest's own folder: an account without rights has to reach it.
     place = Path(tempfile.mkdtemp(prefix="muster-databases-"))
@@ -107,8 +115,10 @@ def judged(folder: Path, ops: Account) -> Ran:
             (ONLY_PYTHON3, {"without": ["sqlite3"]}),
             (NEITHER, {"without": ["python3", "sqlite3"]}),
             (OPS, {"user": ops.name}),
+            (SUDO, {"user": sudo_ops.name}),
         ):
             hosts[name]["connection"] = serving.enter_context(Sshd(**options)).connection()  # type: ignore[arg-type]
+        hosts[SUDO]["connection"]["sudo"] = True
         before = _looked_at(place)
         inventory = {"defaults": {"limits": CALM}, "hosts": hosts}
         ran = run(folder, inventory, settings={"folder": place})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,21 @@ def test_1_where_something_could_not_be_looked_at_for_want_of_a_right(tmp_path: 
     assert ran.code == 1, ran.terminal
     assert [(record["verdict"], record["cause"]) for record in ran.results] == [("unknown", "permission")]
     assert "cannot be read by root; give it the right, or connect with sudo" in ran.terminal
+
+
+@pytest.mark.needs("root")
+def test_1_where_the_docker_engine_may_not_be_asked(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(path))
+        engine.listen()
+        os.chown(path, 65534, 65534)
+        path.chmod(0o660)
+        hosts = {"here": {"connection": "local", "docker": {"url": f"unix://{path}"}}}
+        ran = run(tmp_path, {"hosts": hosts}, "-k", "docker", before=UNPRIVILEGED)
+    assert ran.code == 1, ran.terminal
+    assert {(record["verdict"], record["cause"]) for record in ran.results} == {("unknown", "permission")}
+    assert f"{path}: permission denied; add root to the group docker" in ran.results[0]["message"]
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 0), (("--fail-on=warning",), 1)], ids=["critical", "warning"])
