@@ -48,8 +48,9 @@ Progress = Callable[[Host, int], None]
 class Gatherer:
     """Asks hosts, and keeps the connection to each, in its ``pool``, until it is closed.
 
-    ``hosts`` are all hosts of the inventory by name. ``concurrency`` bounds the hosts that are asked at once;
-    ``host_deadline`` and ``run_deadline`` are in seconds, and None is no deadline.
+    ``hosts`` are all hosts of the inventory by name. ``concurrency`` bounds the hosts that are asked at once.
+    ``host_deadline`` and ``run_deadline`` bound the look at one host and the whole, in seconds; without the one, a
+    host has `HOST_DEADLINE`, or twice what its slowest question may take; without the other, a run has no bound.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Gatherer:
         hosts: Mapping[str, Host],
         *,
         concurrency: int = HOSTS_AT_ONCE,
-        host_deadline: float | None = HOST_DEADLINE,
+        host_deadline: float | None = None,
         run_deadline: float | None = None,
     ) -> None:
         self.pool = Pool(hosts)
@@ -108,7 +109,7 @@ class Gatherer:
 
         async def visit(each: _Visit) -> None:
             async with slots:
-                await each.make(None if each.host is RUNNER else self._host_deadline)
+                await each.make(None if each.host is RUNNER else self._host_deadline or each.patience)
                 await self.pool.retire(each.host)
 
         try:
@@ -156,6 +157,11 @@ class _Visit:
         self._left: dict[Question, Ask] = {ask.question: ask for ask in asks}
         # Where the suite runs there is no sshd to spare, and every endpoint of the top level is asked from here.
         self._in_flight = asyncio.Semaphore(concurrency if host is RUNNER else IN_FLIGHT)
+
+    @property
+    def patience(self) -> float:
+        """How long the host may take where nobody says, in seconds."""
+        return max(HOST_DEADLINE, *(2 * getattr(question, "timeout", 0.0) for question in self._left))
 
     async def make(self, deadline: float | None) -> None:
         """Ask everything, within ``deadline`` seconds."""

@@ -5,6 +5,7 @@ A judged check does no I/O, so it needs none of pytest's fixture machinery. Noth
 
 from __future__ import annotations
 
+import math
 import re
 import traceback
 from collections.abc import Callable, Mapping
@@ -54,7 +55,18 @@ class Measure:
 
         ``unit`` is the measurement's declared unit unless given. ``limit`` stands in for the default
         limit, where the inventory has none of this name.
+
+        Raises:
+            Unobserved: ``value`` is no number that can be compared and written down: NaN, infinite, or larger
+                than any float.
         """
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:
+            finite = False
+        if not finite:
+            part = f" of {of}" if of else ""
+            raise Unobserved("unreadable", f"{name}{part} is no finite number")
         found = self._limits.get(name) or limit
         if found is None:
             known = MEASURABLE.get(name)
@@ -110,6 +122,8 @@ def judge(case: Case, target: Target, host: Host, observations: Observations, re
         case.function(**arguments)
     except AssertionError as wrong:
         failure = wrong
+    except Unobserved as unobserved:
+        return unjudged(case.check, target, unobserved, redact, seen)
     except Exception as fault:
         return unjudged(case.check, target, broken(fault), redact, seen)
     return judged(case.check, target, seen, measure, failure, redact)
@@ -124,6 +138,12 @@ def judged(
     redact: Redactor,
 ) -> Verdict:
     """The verdict of a check that ran: its assertion and its limits, the worst of them deciding."""
+    try:
+        observed = "; ".join(str(each.value) for each in seen)
+    except Exception as fault:
+        # A target chose the values: a count of 400 digits is in no fact that was really observed.
+        garbage = f"what was observed cannot be told: {type(fault).__name__}: {fault}"
+        return unjudged(check, target, Unobserved("unreadable", garbage), redact, seen)
     verdict: Name = "ok"
     complaints: list[str] = []
     cause: Cause | None = None
@@ -144,7 +164,7 @@ def judged(
         target.labels,
         verdict,
         printable(redact("; ".join(complaints))) if complaints else "",
-        printable(redact("; ".join(str(each.value) for each in seen))),
+        printable(redact(observed)),
         cause,
         tuple(_harmless(each, redact) if each.of else each for each in measure.taken),
         min((each.observed_at for each in seen), default=0.0),

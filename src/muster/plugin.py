@@ -54,6 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the mildest verdict that fails the run (default: critical)",
     )
     group.addoption(
+        "--deadline",
+        metavar="TIME",
+        help="give up what is not observed after this long, such as 90s or 5m: unknown, with cause timeout "
+        "(default: only the timeouts of the inventory)",
+    )
+    group.addoption(
         "--no-quick-path",
         action="store_true",
         help="run judged checks through pytest's ordinary protocol, for plugins that need its fixtures and hooks",
@@ -98,6 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not paths or config.option.help:
         return
     from muster.inventory import InventoryError, NothingSelected, load, select
+    from muster.inventory.units import seconds
     from muster.run import Run
     from muster.suite import Suite
 
@@ -108,6 +115,10 @@ def pytest_configure(config: pytest.Config) -> None:
             pytest.exit(f"--set {setting}: write it as NAME=VALUE, such as --set port=9000", EXIT_CONFIGURATION)
         settings[name] = value
     try:
+        deadline = seconds(given) if (given := config.getoption("--deadline")) else None
+    except ValueError as wrong:
+        pytest.exit(f"--deadline {given}: {wrong}", EXIT_CONFIGURATION)
+    try:
         inventory = load(paths, settings)
         limit = config.getoption("--limit")
         targets = select(inventory, limit) if limit else inventory.targets
@@ -115,7 +126,7 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(f"the inventory is wrong, nothing was contacted\n{error}", EXIT_CONFIGURATION)
     except NothingSelected as error:
         pytest.exit(str(error), EXIT_NOTHING)
-    run = Run(config, Suite(inventory, targets))
+    run = Run(config, Suite(inventory, targets, deadline=deadline))
     run.prepare_reports()
     config.pluginmanager.register(run, "muster-run")
     config.pluginmanager.register(run.collection, "muster-collection")

@@ -60,6 +60,7 @@ class Run:
         self._results: Results | None = None
         self._lock: IO[str] | None = None
         self._interrupted = False
+        self._judged = False
         self._collection_failed = False
         self._thresholds = gc.get_threshold()
 
@@ -118,7 +119,8 @@ class Run:
             if case := self.collection.case_of(item):
                 self.suite.want(case, target_of(item))
         if self.dry:
-            terminal.dry_run(self._terminal, self.suite.plan().describe(), self.suite.redact)
+            live = sum(self.collection.case_of(item) is None for item in session.items)
+            terminal.dry_run(self._terminal, self.suite.plan().describe(), self.suite.redact, live)
             return True
         if self.is_worker:
             # A worker is told its items one by one: each host is gathered on the first use of its facts.
@@ -228,15 +230,15 @@ class Run:
             self._results.add(verdict)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Our own listing stands for pytest's letters; its counts stay."""
+        """Our own listing stands for pytest's letters; its counts stay, and the words of its summary (``-rA``)."""
         verdict = getattr(report, "muster", None)
         if verdict is None or self.is_worker:
             return None
-        return terminal.CATEGORIES[verdict.verdict], "", ""
+        return terminal.CATEGORIES[verdict.verdict], "", verdict.verdict if self._judged else ""
 
     @property
     def _terminal(self) -> Any:
-        return self.config.pluginmanager.getplugin("terminalreporter")
+        return self.config.pluginmanager.getplugin("terminalreporter") or terminal.NoTerminal()
 
     def pytest_terminal_summary(self) -> None:
         terminal.no_target(self._terminal, self.collection.without_target)
@@ -253,7 +255,8 @@ class Run:
         if self._many:
             self._make_room(session)
         session.exitstatus = self._exit_code(session.exitstatus)
-        terminal.leave_to_listing(self.config)
+        terminal.leave_to_listing(self._terminal, self.config)
+        self._judged = True
         if self._results:
             self._results.close()
 

@@ -24,12 +24,13 @@ Progress = Callable[[Host, int], None]
 class Suite:
     """One run over an inventory.
 
-    ``targets`` are those that the run is limited to. Nothing is contacted before `gather`, or the first use of a
-    fact that was not gathered.
+    ``targets`` are those that the run is limited to; ``deadline`` bounds each gathering, in seconds. Nothing is
+    contacted before `gather`, or the first use of a fact that was not gathered.
     """
 
-    def __init__(self, inventory: Inventory, targets: Iterable[Target]) -> None:
+    def __init__(self, inventory: Inventory, targets: Iterable[Target], *, deadline: float | None = None) -> None:
         self.inventory = inventory
+        self._deadline = deadline
         self.targets = tuple(targets)
         self.redact = Redactor(inventory.secrets)
         self.observations = Observations(self._observe)
@@ -94,7 +95,7 @@ class Suite:
         if self._gatherer is None:
             from muster.gather import Gatherer
 
-            self._gatherer = Gatherer(self._hosts)
+            self._gatherer = Gatherer(self._hosts, run_deadline=self._deadline)
         return self._gatherer
 
     def judge(self, case: Case, target: Target) -> Verdict:

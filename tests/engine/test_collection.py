@@ -142,3 +142,26 @@ def test_nothing_selected_is_never_green(tmp_path: Path) -> None:
     limited = run(tmp_path, "--limit", "ther", inventory=HERE)
     assert limited.code == 5
     assert "there" in limited.terminal, "the nearest name is offered"
+
+
+def test_a_dry_run_says_that_live_tests_ask_for_themselves(tmp_path: Path) -> None:
+    made = run(tmp_path, "--dry-run", checks="def test_live(host):\n    assert host.exists('sh')\n", inventory=HERE)
+    assert made.code == 0
+    assert "2 live tests would ask for themselves" in made.terminal
+
+
+def test_what_is_not_observed_by_the_deadline_is_unknown(tmp_path: Path) -> None:
+    checks = f"{HEAD}\nslow = fact.command('sleep 60')\n" + check(
+        "def test_slow(slow):\n    '''Fine.'''"
+    ).removeprefix(HEAD)
+    made = run(tmp_path, "--deadline", "700ms", checks=checks, inventory="hosts: {here: {connection: local}}\n")
+    assert made.code == 1
+    (found,) = made.results
+    assert (found["verdict"], found["cause"]) == ("unknown", "timeout")
+    assert "the run's deadline of 0.7 s passed" in found["message"]
+
+
+def test_a_deadline_that_is_no_duration_is_refused(tmp_path: Path) -> None:
+    made = run(tmp_path, "--deadline", "soon", inventory=HERE)
+    assert made.code == 2
+    assert "--deadline soon: is not a duration" in made.terminal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ class Response:
             except LookupError as missing:
                 lacking.append(str(missing))
                 continue
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, int | float) and not isinstance(value, bool) and _is_measurable(value):
                 found[name] = value
             else:
                 lacking.append(f"{path} is {excerpt(value)}, which is no number")
@@ -173,6 +174,14 @@ class Response:
     def _no_json(self, why: str) -> str:
         kind = f" ({self.media_type})" if self.media_type else ""
         return f"the body{kind} is {why}, expected JSON: {self.excerpt}"
+
+
+def _is_measurable(number: float) -> bool:
+    """Whether a number of JSON is one that can be compared: 1e999 is infinite, one of 400 digits no float at all."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -34,6 +34,22 @@ class Terminal(Protocol):
     def ensure_newline(self) -> None: ...
 
 
+class NoTerminal:
+    """Stands for pytest's terminal reporter where it was left out, by ``-p no:terminal``: nothing is shown."""
+
+    isatty = hasmarkup = False
+    verbosity = -2
+    stats: Mapping[str, list[Any]] = {}
+    reportchars = ""
+
+    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
+    def write_line(self, line: str, **markup: bool) -> None: ...
+    def ensure_newline(self) -> None: ...
+
+    def getreports(self, name: str) -> list[Any]:
+        return []
+
+
 def header(files: Sequence[str], targets: Sequence[Target]) -> str:
     """The line above a run: how many targets of which kinds, from where."""
     counts: dict[str, int] = {}
@@ -43,19 +59,24 @@ def header(files: Sequence[str], targets: Sequence[Target]) -> str:
     return f"muster: {kinds} from {', '.join(map(str, files))}"
 
 
-def no_target(terminal: Terminal, counts: Mapping[str, int]) -> None:
-    """Say once, per kind, how many checks have no target in this inventory."""
+def no_target(terminal: Any, counts: Mapping[str, int]) -> None:
+    """Say once, per kind, how many checks have no target in this inventory. ``-q`` does not ask for it."""
+    if terminal.verbosity < 0:
+        return
     for kind, count in counts.items():
         have = "has" if count == 1 else "have"
         terminal.write_line(f"no {kind}s here: {plural(count, 'check')} {have} no target", light=True)
 
 
-def dry_run(terminal: Terminal, lines: Iterator[str], redact: Callable[[str], str]) -> None:
+def dry_run(terminal: Terminal, lines: Iterator[str], redact: Callable[[str], str], live: int) -> None:
+    """Write the ``lines`` of a plan, and how many ``live`` tests there are, which no plan knows the questions of."""
     terminal.ensure_newline()
     terminal.write_line("would ask (nothing was contacted):", bold=True)
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
         terminal.write_line(indent + printable(redact(line.strip())))
+    if live:
+        terminal.write_line(f"{plural(live, 'live test')} would ask for {'itself' if live == 1 else 'themselves'}")
 
 
 @contextmanager
@@ -102,12 +123,11 @@ def scope(tally: Tally) -> str:
     return words
 
 
-def leave_to_listing(config: Any) -> None:
+def leave_to_listing(terminal: Any, config: Any) -> None:
     """Keep pytest from printing again what the listing says, unless its own options ask for it.
 
     What failed and has no verdict is in no listing: then pytest prints all, as it always does.
     """
-    terminal = config.pluginmanager.getplugin("terminalreporter")
     failed = [*terminal.getreports("failed"), *terminal.getreports("error")]
     if not all(hasattr(report, "muster") for report in failed):
         return
