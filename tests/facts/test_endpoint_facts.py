@@ -199,3 +199,11 @@ def test_an_answer_without_a_verified_certificate_gives_none() -> None:
 def test_a_certificate_that_makes_no_sense_gives_no_fact() -> None:
     with pytest.raises(ValueError, match="time data"):
         peer(notAfter="tomorrow")
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1" + b"0" * 400])
+def test_a_number_beyond_all_floats_is_none_to_measure(number: bytes) -> None:
+    found, lacking = answer(b'{"a": ' + number + b"}").numbers({"a": "$.a"})
+    assert not found
+    assert len(lacking) == 1
+    assert lacking[0].endswith("which is no number that can be measured")

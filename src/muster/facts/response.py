@@ -135,10 +135,12 @@ class Response:
             except LookupError as missing:
                 lacking.append(str(missing))
                 continue
-            if isinstance(value, int | float) and not isinstance(value, bool) and _is_measurable(value):
-                found[name] = value
-            else:
+            if not isinstance(value, int | float) or isinstance(value, bool):
                 lacking.append(f"{path} is {excerpt(value)}, which is no number")
+            elif not _is_measurable(value):
+                lacking.append(f"{path} is {excerpt(value)}, which is no number that can be measured")
+            else:
+                found[name] = value
         return found, tuple(lacking)
 
     def __str__(self) -> str:
