@@ -60,8 +60,31 @@ def test_a_filesystem_that_df_could_not_read_is_not_passed_over() -> None:
     assert failure.value.cause == "permission"
 
 
-def test_a_filesystem_that_df_leaves_out_knowingly_is_left_out() -> None:
-    assert [each.mount for each in filesystems.parse(said(MOUNTS.format(0)))] == ["/"]
+def test_a_filesystem_that_df_passes_over_without_a_word_is_not_passed_over() -> None:
+    # GNU df 9.1 for a user who may not enter the folder that holds it: status 0, no complaint.
+    with pytest.raises(Unobserved, match=r"df passes over /secret, .*sudo: true may help") as failure:
+        filesystems.parse(said(MOUNTS.format(0)))
+    assert failure.value.cause == "permission"
+
+
+@pytest.mark.parametrize(
+    "mounts",
+    [
+        "/dev/vdb /srv/a/b ext4 rw 0 0\n/dev/vdc /srv ext4 rw 0 0\n",
+        "sshfs#x /home/ann/x fuse.sshfs rw 0 0\n",
+        "shm /run/pods/1/shm tmpfs rw 0 0\n",
+    ],
+    ids=["mounted over", "a user's own FUSE", "memory"],
+)
+def test_a_filesystem_that_df_leaves_out_with_good_reason_is_left_out(mounts: str) -> None:
+    df = "/dev/vda 100 50 50 50% /\n/dev/vdc 100 50 50 50% /srv\n= 0\n/dev/vda 10 5 5 50% /\n= 0\n"
+    found = filesystems.parse(said(f"/dev/vda / ext4 rw 0 0\n{mounts}=\n{df}"))
+    assert {each.mount for each in found} <= {"/", "/srv"}
+
+
+def test_filesystems_without_a_size_are_not_a_host_with_space() -> None:
+    with pytest.raises(Unobserved, match="df gives no filesystem a size"):
+        filesystems.parse(said("/dev/vda / ext4 rw 0 0\n=\n/dev/vda 0 0 0 - /\n= 0\n/dev/vda 0 0 0 - /\n= 0\n"))
 
 
 def test_without_df_nothing_is_known() -> None:

@@ -88,10 +88,11 @@ def rows(output: Output, table: int) -> list[Row]:
     A filesystem that is mounted at several places is there once, at the shortest.
 
     Raises:
-        Unobserved: the answer is cut off, df is not there, or could not read one of these filesystems.
+        Unobserved: the answer is cut off, df is not there, or could not read one of these filesystems, or passed
+            over one that it may not look at.
     """
     mounts, tables = _parts(output)
-    wanted = _wanted(mounts)
+    wanted, may_lack = _wanted(mounts)
     listed, status = tables[table]
     if status == NOT_FOUND:
         raise Unobserved("missing", "df is not there: it tells how full the filesystems are")
@@ -102,10 +103,14 @@ def rows(output: Output, table: int) -> list[Row]:
             if identity not in found or len(row.mount) < len(found[identity].mount):
                 found[identity] = row
     unread = [mount for mount, identity in wanted.items() if identity not in found]
-    # With status 0 df left it out knowingly: another filesystem is mounted over it.
     if unread and status != 0:
         complaint = output.complaint or "df does not say why"
         raise Unobserved(why(output), f"df could not read {some(unread)} ({complaint}); sudo: true may help")
+    # GNU df passes over what it may not look at, without a word and with status 0.
+    if lacking := [mount for mount in unread if mount not in may_lack]:
+        raise Unobserved(
+            "permission", f"df passes over {some(lacking)}, as where one may not look; sudo: true may help"
+        )
     if not found:
         raise Unobserved("unreadable", "df lists no filesystem that files are written to")
     return list(found.values())
@@ -120,19 +125,33 @@ def _parts(output: Output) -> tuple[str, list[tuple[str, int]]]:
     return mounts, [(pieces[0], int(pieces[1])), (pieces[2], int(pieces[3]))]
 
 
-def _wanted(mounts: str) -> dict[str, str]:
-    """The mount points that matter, each with what tells its filesystem from others."""
+def _wanted(mounts: str) -> tuple[dict[str, str], set[str]]:
+    """The mount points that matter, each with what tells its filesystem from others; and those that df may leave out.
+
+    These are the ones that another filesystem is mounted over, and what is private by its nature: a user's
+    own FUSE, which not even root may enter, and memory.
+    """
     wanted: dict[str, str] = {}
-    for line in mounts.splitlines():
+    private: set[str] = set()
+    mounted: dict[str, int] = {}
+    for number, line in enumerate(mounts.splitlines()):
         device, mount, kind, options = [_unescaped(field) for field in line.split(" ")[:4]]
         memory = kind == "tmpfs"
+        mounted[mount] = number
         wanted.pop(mount, None)
         if kind in _LEFT_OUT or _ELSEWHERE.match(mount):
             continue
         if (memory and "ro" in options.split(",")) or (kind == "overlay" and mount != "/"):
             continue
         wanted[mount] = mount if memory or kind == "overlay" else f"{kind} {device}"
-    return wanted
+        if memory or kind.startswith("fuse"):
+            private.add(mount)
+
+    def is_hidden(mount: str) -> bool:
+        parents = [mount[:at] or "/" for at, each in enumerate(mount) if each == "/"]
+        return any(mounted.get(parent, -1) > mounted[mount] for parent in parents)
+
+    return wanted, private | set(filter(is_hidden, wanted))
 
 
 def _unescaped(field: str) -> str:
@@ -141,13 +160,14 @@ def _unescaped(field: str) -> str:
 
 
 def parse(output: Output) -> Filesystems:
-    return Filesystems(
-        tuple(
-            Filesystem(row.mount, row.total * 1024, row.used * 1024, row.available * 1024)
-            for row in rows(output, 0)
-            if row.total
-        )
+    found = tuple(
+        Filesystem(row.mount, row.total * 1024, row.used * 1024, row.available * 1024)
+        for row in rows(output, 0)
+        if row.total
     )
+    if not found:
+        raise Unobserved("unreadable", "df gives no filesystem a size")
+    return Filesystems(found)
 
 
 @need(Host)
