@@ -40,7 +40,9 @@ def listed(**changes: object) -> dict[str, object]:
     return {"Names": ["/job"], "Id": "0" * 64, "Image": "x", "State": "exited", "Status": "Exited (0) now", **changes}
 
 
-@pytest.mark.parametrize(("code", "troubled"), [(0, False), (143, False), (130, False), (137, True), (1, True)])
+@pytest.mark.parametrize(
+    ("code", "troubled"), [(0, False), (143, False), (130, False), (137, True), (1, True), (-1, True)]
+)
 def test_a_container_that_was_told_to_stop_is_in_no_trouble(code: int, troubled: bool) -> None:
     assert parse([listed(Status=f"Exited ({code}) 2 hours ago")]).every[0].troubled is troubled
 
@@ -62,6 +64,7 @@ def test_a_container_without_a_name_goes_by_its_id() -> None:
         [listed(State=None)],
         [listed(State="")],
         [listed(Status=None)],
+        [listed(Status="Exited")],
         ["x"],
         None,
     ],

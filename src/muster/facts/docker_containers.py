@@ -20,7 +20,7 @@ from muster.text import plural
 STOPPED = frozenset({0, 130, 143})
 
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)$")
-_EXITED = re.compile(r"Exited \((\d+)\)")
+_EXITED = re.compile(r"Exited \((-?\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def _container(said: Mapping[str, Any]) -> ListedContainer:
         raise Unobserved("unreadable", f"the Docker engine does not tell the state of container {names[0]}")
     health = _HEALTH.search(status)
     exited = _EXITED.match(status) if state == "exited" else None
+    if state == "exited" and exited is None:
+        raise Unobserved("unreadable", f"the Docker engine does not tell how container {names[0]} exited: {status}")
     return ListedContainer(
         min(names, key=len).removeprefix("/"),
         said["Image"],

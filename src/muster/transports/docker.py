@@ -21,7 +21,16 @@ from urllib.parse import quote, urlsplit
 import docker
 import requests
 
-from muster.probes import AskEngine, Attempt, EngineAnswer, InspectContainer, ListContainers, Matches, Unobserved
+from muster.probes import (
+    AskEngine,
+    Attempt,
+    Cause,
+    EngineAnswer,
+    InspectContainer,
+    ListContainers,
+    Matches,
+    Unobserved,
+)
 from muster.targets import DockerEngine
 from muster.transports.link import Link, Stream, seen
 from muster.transports.outcomes import from_os_error, worth_another_try
@@ -75,7 +84,7 @@ class Engine:
         address = urlsplit(self._url)
         if address.scheme not in ("unix", "tcp", "http", "https"):
             raise Unobserved(
-                "missing",
+                "wrong",
                 f"a Docker engine at {self._url} cannot be reached: unix:// or tcp:// is understood; for an engine "
                 "behind SSH, give its host a connection of kind ssh",
             )
@@ -129,7 +138,9 @@ class Engine:
             if self._files.get("cert"):
                 context.load_cert_chain(self._files["cert"], self._files.get("key"))
         except OSError as error:
-            raise Unobserved("missing", f"TLS files of the Docker engine: {error.strerror or error}") from None
+            # "missing" is said of engines only: one that is not there, and not expected, is no fault.
+            cause: Cause = "permission" if isinstance(error, PermissionError) else "wrong"
+            raise Unobserved(cause, f"TLS files of the Docker engine: {error.strerror or error}") from None
         return context
 
     async def _version(self) -> EngineAnswer:
@@ -153,7 +164,10 @@ class Engine:
             return EngineAnswer(attempt, version if attempt.connected else None)
 
     async def _containers(self, answer: EngineAnswer) -> list[Mapping[str, Any]]:
-        found = (await self._called(answer, "/containers/json?all=1")).json
+        try:
+            found = (await self._called(answer, "/containers/json?all=1")).json
+        except _Gone as gone:
+            raise Unobserved("wrong", f"Docker engine: {gone.attempt}") from None
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise Unobserved("unreadable", "Docker engine: its list of containers is not a list of objects")
         return found
@@ -179,6 +193,8 @@ class Engine:
         assert answer.version is not None
         try:
             return await self._get(f"/v{answer.version['ApiVersion']}{path}")
+        except _Gone:
+            raise
         except _Failed as failed:
             raise Unobserved(failed.attempt.cause or "network", f"Docker engine: {failed.attempt}") from None
 
@@ -198,7 +214,7 @@ class Engine:
         except requests.RequestException as error:
             raise _Failed(self._outcome(error)) from None
         if status == 404:
-            raise _Gone(Attempt("not found", "missing", path))
+            raise _Gone(Attempt("failed", "wrong", f"{self._where} answered 404 to {path}"))
         if status in (401, 403):
             raise _Failed(Attempt("denied", "permission", f"{self._where} answered {status} to {path}"))
         if status != 200:

@@ -1,0 +1,62 @@
+"""What answers in a Docker engine's place and is none: never taken for a host without an engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from muster.facts.docker_containers import without
+from muster.probes import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches, Unobserved
+from muster.targets import Connection, DockerEngine, Host
+from tests.engine.asking import answer, failure
+from tests.servers.http import Behaviour, HttpServer
+
+VERSION = json.dumps({"Version": "28.0.1", "ApiVersion": "1.41"}).encode()
+LISTED = json.dumps([{"Id": "1" * 64, "Names": ["/job"], "State": "running", "Status": "Up 2 hours"}]).encode()
+
+#: An engine that has lost all but its version; one that loses a container while it is asked.
+PATHS: dict[str, Behaviour] = {"/version": lambda talk: talk.answer(VERSION)}
+LOSES: dict[str, Behaviour] = {**PATHS, "/v1.41/containers/json": lambda talk: talk.answer(LISTED)}
+
+
+def on(url: str | None, **files: str) -> Host:
+    return Host(name="here", connection=Connection(kind="local"), docker=DockerEngine(url=url, **files))
+
+
+def tcp(server: HttpServer) -> str:
+    return server.url.replace("http", "tcp", 1)
+
+
+def test_a_server_that_has_no_version_is_no_engine_that_is_missing(web: HttpServer) -> None:
+    found = answer(on(tcp(web)), AskEngine())
+    assert isinstance(found, EngineAnswer)
+    assert (found.attempt.outcome, found.attempt.cause) == ("failed", "wrong")
+    assert "answered 404 to /version" in found.attempt.detail
+
+
+def test_an_engine_without_a_list_of_containers_is_not_one_without_containers() -> None:
+    with HttpServer(paths=PATHS) as server:
+        why = failure(on(tcp(server)), ListContainers())
+    assert why.cause == "wrong"
+    assert without(why, expected=False) is why
+
+
+def test_a_container_that_goes_while_it_is_asked_about_is_gone() -> None:
+    with HttpServer(paths=LOSES) as server:
+        assert answer(on(tcp(server)), InspectContainer("job")) == Matches((), None)
+
+
+def test_an_engine_that_cannot_be_asked_is_not_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://ops@proxy.example.net")
+    behind = failure(on(None), ListContainers())
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    without_files = failure(on(None), ListContainers())
+
+    for why in (behind, without_files):
+        assert isinstance(without(why, expected=False), Unobserved), f"taken for a host without an engine: {why}"
