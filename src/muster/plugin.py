@@ -121,7 +121,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         inventory = load(paths, settings)
         limit = config.getoption("--limit")
-        targets = select(inventory, limit) if limit else inventory.targets
+        targets = inventory.targets if limit is None else select(inventory, limit)
     except InventoryError as error:
         pytest.exit(f"the inventory is wrong, nothing was contacted\n{error}", EXIT_CONFIGURATION)
     except NothingSelected as error:

@@ -109,6 +109,12 @@ def test_5_where_no_target_is_selected_with_the_nearest_name(tmp_path: Path) -> 
     assert '--limit "servise" matches no target; did you mean "service"?' in ran.terminal
 
 
+def test_5_where_the_selection_is_an_empty_word(tmp_path: Path) -> None:
+    ran = run(tmp_path, over("http://127.0.0.1/"), "--limit=")
+    assert ran.code == 5, ran.terminal
+    assert '--limit "" names nothing' in ran.terminal
+
+
 def test_2_where_the_inventory_names_no_target(tmp_path: Path) -> None:
     ran = run(tmp_path, "hosts: {}\n")
     assert ran.code == 2, ran.terminal
