@@ -38,11 +38,16 @@ class Plan:
         return {host: sum(len(ask.wants) for ask in asks) for host, asks in self.hosts.items()}
 
     def describe(self) -> Iterator[str]:
-        """The lines that ``--dry-run`` prints: each host, and under it each question in plan order."""
+        """The lines that ``--dry-run`` prints: each host, and under it each question in plan order.
+
+        A script is shown as it will run, further lines below its first.
+        """
         for host, asks in self.hosts.items():
             yield heading(host)
             for ask in asks:
-                yield f"  {ask.question.describe()}"
+                first, *further = ask.question.describe().splitlines()
+                yield f"  {first}"
+                yield from (f"      {line}" for line in further)
 
 
 def heading(host: Host) -> str:

@@ -86,7 +86,7 @@ class Command:
     told: str = ""
 
     def describe(self) -> str:
-        return "sh: " + " ".join((self.told or self.script).split())
+        return "sh: " + "\n".join(line for line in (self.told or self.script).splitlines() if line.strip())
 
 
 @dataclass(frozen=True, slots=True)

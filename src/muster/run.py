@@ -266,7 +266,7 @@ class Run:
         session.items.clear()
         kept = self._terminal.stats
         kept.pop("", None)
-        if self.config.option.reportchars == terminal.USUAL_REPORTCHARS and kept.get("passed"):
+        if kept.get("passed") and self.config.option.reportchars == terminal.USUAL_REPORTCHARS:
             kept["passed"] = [kept["passed"][0]] * len(kept["passed"])
         gc.unfreeze()
         gc.collect()

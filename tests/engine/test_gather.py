@@ -79,12 +79,14 @@ def test_a_dry_run_shows_hosts_and_questions_and_no_password() -> None:
     host = Host(name="proxy-1", connection=connection)
     site = Endpoint(name="site", url="http://ops:opensesame@127.0.0.1/x")
     page = Need("page", Endpoint, lambda target: Probe(HttpRequest(target.url), str))
-    made = make_plan([(host, need(Login())), (host, need(Command("cat  /proc/meminfo"))), (site, page)], {})
+    made = make_plan([(host, need(Login())), (host, need(Command("if true; then\n  pwd\nfi\n"))), (site, page)], {})
 
     assert list(made.describe()) == [
         "proxy-1 (ssh ops@10.0.0.1:22 via bastion, sudo)",
         "  log in",
-        "  sh: cat /proc/meminfo",
+        "  sh: if true; then",
+        "        pwd",
+        "      fi",
         "from here (this machine)",
         "  GET http://127.0.0.1/x",
     ]

@@ -117,6 +117,32 @@ def test_the_tracebacks_of_pytest_are_shown_when_asked_for(tmp_path: Path) -> No
     assert "short test summary" in run(tmp_path, "-ra").terminal
 
 
+def test_the_summary_of_pytest_names_the_verdicts(tmp_path: Path) -> None:
+    said = run(tmp_path, "-rA").terminal
+    for word in ("ok", "critical", "unknown"):
+        assert re.search(rf"^{word} \S*test_\S+\[here\]", said, re.MULTILINE)
+
+
+def test_a_run_without_a_terminal_judges_all_the_same(tmp_path: Path) -> None:
+    made = run(tmp_path, "-p", "no:terminal")
+    assert (made.code, made.terminal) == (1, "")
+    assert {"ok", "critical", "unknown"} <= {each["verdict"] for each in made.results}
+
+
+def test_all_that_was_observed_is_shown_of_what_is_wrong_when_asked_for(tmp_path: Path) -> None:
+    checks = """
+from muster import Memory, check
+
+
+@check(severity="critical", remediation="mend it")
+def test_memory_is_odd(memory: Memory) -> None:
+    \"""Memory is odd.\"""
+    assert memory.total_bytes % 2, "even, expected odd"
+"""
+    assert "observed: " not in run(tmp_path, checks=checks).terminal
+    assert re.search(r"even, expected odd\n +observed: [\d.]+ GiB of", run(tmp_path, "-v", checks=checks).terminal)
+
+
 def test_the_gathering_is_told_in_one_line_where_nobody_watches(tmp_path: Path) -> None:
     made = run(tmp_path)
     assert re.search(r"^asked 1 host for 2 facts in \d+\.\d s$", made.terminal, re.MULTILINE)

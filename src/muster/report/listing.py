@@ -30,7 +30,7 @@ _INDENT = 12
 class Listing:
     """The verdicts of a run, as the terminal shows them at its end.
 
-    With ``verbosity`` above 0 every verdict stands by itself; below 0 only those that are not ok are shown. At 0, a
+    With ``verbosity`` above 0 every verdict stands by itself, with all that was observed; below 0 only those that are not ok are shown. At 0, a
     small run shows all and a large one those that are not ok; the checks of a target that could not look for
     one and the same reason are one entry. A host that is down is always one line.
     """
@@ -73,7 +73,7 @@ class Listing:
                 more = self._ok.get(host, 0) - sum(each.verdict == "ok" for each in verdicts)
                 terminal.write_line(f"  ({more:,} more ok)" if more else "")
             for entry in self._entries(verdicts):
-                _write(terminal, entry, width)
+                _write(terminal, entry, width, fully=self._verbosity > 0)
 
     def _entries(self, verdicts: Iterable[Verdict]) -> Iterable[list[Verdict]]:
         """Verdicts that are shown as one."""
@@ -85,8 +85,11 @@ class Listing:
         return [list(entry) for _, entry in groupby(verdicts, reason)]
 
 
-def _write(terminal: Any, entry: list[Verdict], width: int) -> None:
-    """One entry: the verdict, what was judged, what was seen or is wrong, and what to do."""
+def _write(terminal: Any, entry: list[Verdict], width: int, *, fully: bool) -> None:
+    """One entry: the verdict, what was judged, what was seen or is wrong, and what to do.
+
+    ``fully``: of what is wrong, also all that was seen, where the message does not say it.
+    """
     verdict = entry[0]
     name = verdict.check.name.replace("_", " ") if len(entry) == 1 else f"{len(entry)} checks not observed"
     subject = name if verdict.kind == "host" else f"{verdict.target}: {name}"
@@ -101,6 +104,8 @@ def _write(terminal: Any, entry: list[Verdict], width: int) -> None:
     terminal.write_line(first, bold=True)
     _lines(terminal, rest, bold=True)
     _lines(terminal, _wrapped(text, width))
+    if fully and verdict.observed not in text:
+        _lines(terminal, _wrapped(f"observed: {verdict.observed}", width))
     if verdict.verdict == "unknown":  # what mends the target is no way to see it: the message has the way out
         return
     _lines(terminal, _wrapped(verdict.check.remediation, width, "→ "), light=True)

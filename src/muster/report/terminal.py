@@ -40,14 +40,10 @@ class NoTerminal:
     isatty = hasmarkup = False
     verbosity = -2
     stats: Mapping[str, list[Any]] = {}
-    reportchars = ""
 
     def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
     def write_line(self, line: str, **markup: bool) -> None: ...
     def ensure_newline(self) -> None: ...
-
-    def getreports(self, name: str) -> list[Any]:
-        return []
 
 
 def header(files: Sequence[str], targets: Sequence[Target]) -> str:
@@ -128,6 +124,8 @@ def leave_to_listing(terminal: Any, config: Any) -> None:
 
     What failed and has no verdict is in no listing: then pytest prints all, as it always does.
     """
+    if isinstance(terminal, NoTerminal):
+        return
     failed = [*terminal.getreports("failed"), *terminal.getreports("error")]
     if not all(hasattr(report, "muster") for report in failed):
         return

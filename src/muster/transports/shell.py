@@ -197,5 +197,6 @@ class _Batch:
 
 
 def shortened(text: str, length: int = 160) -> str:
-    """At most so many characters of a text, for messages."""
+    """At most so many characters of a text, in one line, for messages."""
+    text = " ".join(text.split())
     return text if len(text) <= length else f"{text[: length - 1]}…"
