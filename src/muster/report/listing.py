@@ -30,9 +30,9 @@ _INDENT = 12
 class Listing:
     """The verdicts of a run, as the terminal shows them at its end.
 
-    With ``verbosity`` above 0 every verdict stands by itself, with all that was observed; below 0 only those that are not ok are shown. At 0, a
-    small run shows all and a large one those that are not ok; the checks of a target that could not look for
-    one and the same reason are one entry. A host that is down is always one line.
+    With ``verbosity`` above 0 every verdict stands by itself, with all that was observed; below 0 only those that are
+    not ok are shown. At 0, a small run shows all and a large one those that are not ok; the checks of a target that
+    could not look for one and the same reason are one entry. A host that is down is always one line.
     """
 
     def __init__(self, verbosity: int) -> None:
