@@ -32,7 +32,7 @@ def tcp(server: HttpServer) -> str:
 def test_a_server_that_has_no_version_is_no_engine_that_is_missing(web: HttpServer) -> None:
     found = answer(on(tcp(web)), AskEngine())
     assert isinstance(found, EngineAnswer)
-    assert (found.attempt.outcome, found.attempt.cause) == ("failed", "wrong")
+    assert (found.attempt.outcome, found.attempt.cause) == ("not found", "wrong")
     assert "answered 404 to /version" in found.attempt.detail
 
 

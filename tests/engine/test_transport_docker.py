@@ -107,7 +107,7 @@ def test_an_engine_whose_certificate_is_not_to_be_trusted_fails_at_tls(engine: E
     attempt = answer(on(engine.tls_url, ca_file=str(ca_file)), AskEngine()).attempt
     assert (attempt.outcome, attempt.cause) == ("TLS failed", "wrong")
     missing = failure(on(engine.tls_url, ca_file=str(tmp_path / "none")), AskEngine())
-    assert missing.cause == "missing"
+    assert missing.cause == "wrong"
 
 
 def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_lists_that_are_none_break_nothing() -> None:
 def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://ops@example.org")
     why = failure(on(None), AskEngine())
-    assert why.cause == "missing"
+    assert why.cause == "wrong"
     assert "give its host a connection of kind ssh" in str(why)
 
 

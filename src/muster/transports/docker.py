@@ -214,7 +214,7 @@ class Engine:
         except requests.RequestException as error:
             raise _Failed(self._outcome(error)) from None
         if status == 404:
-            raise _Gone(Attempt("failed", "wrong", f"{self._where} answered 404 to {path}"))
+            raise _Gone(Attempt("not found", "wrong", f"{self._where} answered 404 to {path}"))
         if status in (401, 403):
             raise _Failed(Attempt("denied", "permission", f"{self._where} answered {status} to {path}"))
         if status != 200:
