@@ -127,6 +127,12 @@ class HtmlReport:
         else:
             cells[:] = _markup(_row(verdict), verdict.verdict, report.nodeid)
 
+    def has_no_row(self, verdict: Verdict) -> bool:
+        """Whether pytest-html need not hear of a verdict, since the page has no row for it alone; it is counted."""
+        left_out = self._is_left_out(verdict)
+        self._reported += left_out
+        return left_out
+
     def _is_left_out(self, verdict: Verdict) -> bool:
         if verdict.host_down:
             self._down.setdefault(verdict.host, []).append(verdict)
