@@ -49,9 +49,10 @@ class BackgroundLoop:
             raise
 
     def close(self) -> None:
-        """Stop the loop and its thread. Nothing may be running on it."""
+        """End what still runs on the loop, then the loop and its thread."""
         if self._loop is None or self._thread is None:
             return
+        asyncio.run_coroutine_threadsafe(_ended(), self._loop).result(PATIENCE + 1)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -74,3 +75,11 @@ class BackgroundLoop:
                 await asyncio.wait(others, timeout=PATIENCE)
 
         asyncio.run_coroutine_threadsafe(settled(), self._started()).result(PATIENCE + 1)
+
+
+async def _ended() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=PATIENCE)

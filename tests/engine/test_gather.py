@@ -263,7 +263,7 @@ def test_after_ctrl_c_what_was_observed_stays_and_nothing_runs_on(tmp_path: Path
         assert observations.get(host, quick).value.text == "hi\n"
         assert not observations.has(host, slow)
     wait_for(lambda: not runs(int(pids.read_text())), "the end of the command")
-    assert open_files() <= before
+    wait_for(lambda: open_files() <= before, "descriptors are closed")
 
 
 @pytest.mark.needs("sshd")
@@ -280,7 +280,7 @@ def test_after_ctrl_c_connections_are_closed_and_nothing_runs_on_there(
         threading.Thread(target=lambda: (wait_for(started.exists, "the command"), _thread.interrupt_main())).start()
         with pytest.raises(KeyboardInterrupt):
             asking.gather_now(plan(needs), Observations())
-    assert open_files() <= before
+    wait_for(lambda: open_files() <= before, "descriptors are closed")
     wait_for(lambda: not runs(int(started.read_text())), "the end of the batch")
 
 

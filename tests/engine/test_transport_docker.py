@@ -25,6 +25,7 @@ from muster.targets import Connection, DockerEngine, Host
 from tests.engine.asking import answer, failure, observe, open_files, ssh
 from tests.servers.docker import Engine
 from tests.servers.http import HttpServer
+from tests.servers.processes import wait_for
 from tests.servers.sshd import Account, Sshd
 
 Start = Callable[..., Sshd]
@@ -292,5 +293,5 @@ def test_no_descriptor_and_no_folder_stays(
     before = open_files()
     for _ in range(3):
         once()
-    assert open_files() <= before
+    wait_for(lambda: open_files() <= before, "descriptors are closed")
     assert not list(tmp_path.iterdir())

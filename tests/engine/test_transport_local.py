@@ -107,4 +107,4 @@ def test_no_descriptor_stays_open() -> None:
     before = open_files()
     for _ in range(3):
         observe(local(), Command("echo a"), Command("sleep 1000", timeout=0.1))
-    assert open_files() <= before
+    wait_for(lambda: open_files() <= before, "descriptors are closed")

@@ -304,4 +304,4 @@ def test_no_descriptor_stays_open(start_sshd: Start, refused_port: int) -> None:
         before = open_files()
         for _ in range(3):
             observe(ssh(server), *questions)
-    assert open_files() <= before
+    wait_for(lambda: open_files() <= before, "descriptors are closed")
