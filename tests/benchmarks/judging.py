@@ -84,7 +84,7 @@ def contest() -> Iterator[Contest]:
             ],
             [
                 Bar("muster", "plain pytest", at_least=2),
-                Bar("muster", "plain pytest", "cpu"),
+                Bar("muster", "plain pytest", "cpu", at_least=2),
                 Bar("muster", "plain pytest", "rss", at_most=1.3),
                 Bar("muster", "plain pytest with JUnit"),
                 Bar("muster", "plain pytest with JUnit", "rss"),

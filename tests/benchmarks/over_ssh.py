@@ -17,7 +17,7 @@ HOSTS = 10
 COMMANDS = (
     *("cat /proc/meminfo", "cat /proc/loadavg", "cat /proc/uptime", "cat /proc/mounts", "cat /proc/cpuinfo"),
     *("df -P -k", "df -P -i", "uname -a", "id", "hostname", "date +%s", "cat /etc/os-release", "cat /etc/passwd"),
-    *("ls -l /etc/ssh", "stat /etc/shadow", "test -d /var/log && echo there", "cat /proc/net/tcp", "ps -e"),
+    *("ls -l /etc/ssh", "stat /etc/shadow", "test -d /var/log && echo there", "cat /proc/net/tcp", "cat /proc/stat"),
     *("cat /etc/resolv.conf", "getconf _NPROCESSORS_ONLN"),
 )
 
