@@ -8,6 +8,8 @@ carry a mark that is not ours, run in pytest's ordinary way.
 from __future__ import annotations
 
 import gc
+import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator
@@ -65,6 +67,8 @@ class Run:
         self._results: Results | None = None
         self._lock: IO[str] | None = None
         self._interrupted = False
+        self._on_interrupt: Any = None
+        self._selected = 0
         self._judged = False
         self._collection_failed = False
         self._thresholds = gc.get_threshold()
@@ -131,6 +135,7 @@ class Run:
             # A worker is told its items one by one: each host is gathered on the first use of its facts.
             self._all_quick = all(map(self.collection.is_quick, session.items))
             return None
+        self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
         if session.items:
             gc.freeze()
             gc.enable()
@@ -259,8 +264,13 @@ class Run:
         terminal.no_target(self._terminal, self.collection.without_target)
         self.listing.write(self._terminal)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self._interrupted = self._interrupted or type(excinfo.value) is KeyboardInterrupt
+        if type(excinfo.value) is KeyboardInterrupt:
+            self._interrupted = True
+            if threading.current_thread() is threading.main_thread():
+                # The reports of what was judged are written now: a second Ctrl-C would tear them.
+                self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -304,8 +314,10 @@ class Run:
         gc.set_threshold(*self._thresholds)
         gc.enable()
         self.suite.close()
-        if self.is_worker or self.dry or not self.tally.counts:
+        if self._on_interrupt is not None:
+            signal.signal(signal.SIGINT, self._on_interrupt)
+        if self.is_worker or self.dry or not (self.tally.counts or self._interrupted):
             return
-        terminal.last_line(self._terminal, self.tally)
+        terminal.last_line(self._terminal, self.tally, self._selected)
         if self._lock:
             self._lock.close()

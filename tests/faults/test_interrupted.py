@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -84,8 +85,23 @@ def test_ctrl_c_while_judging_keeps_what_was_judged(tmp_path: Path) -> None:
     assert suite is not None
     assert suite.attrib["tests"] == "3"
     assert (tmp_path / "reports" / "report.html").stat().st_size > 0
-    assert "muster: 3 ok" in said
+    assert re.search(r"muster: 3 ok · 1 target · \d+ checks? not judged", said)
     assert not _group(process.pid)
+
+
+def test_a_second_ctrl_c_does_not_tear_the_reports(tmp_path: Path) -> None:
+    (tmp_path / "test_slow.py").write_text(SLOW)
+    with HttpServer() as server:
+        inventory = {"endpoints": {"service": {"url": f"{server.url}/healthz"}}}
+        with _started(tmp_path, inventory, "checks", str(tmp_path / "test_slow.py")) as process:
+            wait_for((tmp_path / "judging").exists, "judging")
+            process.send_signal(signal.SIGINT)
+            wait_for(lambda: _ignores_interrupts(process.pid), "the first to be noticed")
+            said = _interrupt(process)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "not judged" in said
+    assert ET.parse(tmp_path / "reports" / "junit.xml").getroot().find("testsuite") is not None
 
 
 def test_a_second_run_on_the_same_reports_is_told_so(tmp_path: Path) -> None:
@@ -139,3 +155,10 @@ def _is_sleep(pid: int) -> bool:
         return Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x0061\x00"
     except OSError:
         return False
+
+
+def _ignores_interrupts(pid: int) -> bool:
+    """Whether the process ignores SIGINT, or has ended (proc_pid_status(5), ``SigIgn``)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = re.findall(r"^SigIgn:\s*(\w+)$", status, re.MULTILINE)
+    return not masks or bool(int(masks[0], 16) >> (signal.SIGINT - 1) & 1)

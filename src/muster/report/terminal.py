@@ -98,15 +98,22 @@ def gathering(terminal: Any, wanted: Mapping[Host, int]) -> Iterator[Callable[[H
         terminal.write_line(f"{asked} in {time.monotonic() - start:.1f} s")
 
 
-def last_line(terminal: Any, tally: Tally) -> None:
-    """The last line of a run: its verdicts, its targets, and how many checks could not look."""
+def last_line(terminal: Any, tally: Tally, selected: int) -> None:
+    """The last line of a run: its verdicts, its targets, and how many checks could not look.
+
+    Where the run ended before all that was ``selected`` was judged, also how many were not.
+    """
     terminal.ensure_newline()
     terminal.write("muster: ", bold=True)
     counted = [name for name in reversed(NAMES) if tally.counts[name]]
     for place, name in enumerate(counted):
         terminal.write(", " if place else "")
         terminal.write(f"{tally.counts[name]:,} {name}", **COLOURS[name])
-    terminal.write_line(f" · {scope(tally)}")
+    left = selected - sum(tally.counts.values())
+    said = [scope(tally)] if counted else []
+    if left > 0:
+        said.append(f"{plural(left, 'check')} not judged")
+    terminal.write_line(f"{' · ' if counted else ''}{' · '.join(said)}")
 
 
 def scope(tally: Tally) -> str:
