@@ -11,7 +11,7 @@ from typing import Any
 from muster.targets import Host
 
 #: Seconds before the bar appears: a short gathering needs none, and does not pay for its import.
-PATIENCE = 0.2
+PATIENCE = 0.5
 
 
 @contextmanager
