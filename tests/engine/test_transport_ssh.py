@@ -145,6 +145,16 @@ def test_what_the_inventory_leaves_out_stands_in_the_ssh_config(
     assert answer(Host(name="web-1", connection=Connection(kind="ssh")), Login()).connected
 
 
+def test_a_config_that_names_no_known_hosts_trusts_nobody(
+    ssh_host: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host *\n  UserKnownHostsFile none\n")
+    host = ssh(ssh_host, known_hosts=None)
+    assert answer(host, Login()).outcome == "host key not trusted"
+
+
 def test_a_key_that_is_not_accepted_is_denied_and_names_the_user(ssh_host: Sshd, start_sshd: Start) -> None:
     stranger = start_sshd()
     why = failure(ssh(ssh_host, key_file=str(stranger.key_file)), Command("id"))

@@ -100,9 +100,13 @@ class _Batch:
         self._wait(START_TIMEOUT)
         try:
             script = build(self._commands, self._nonce, path=link.path, kill=kill)
-            shell = await link.shell(self)
+            async with asyncio.timeout(START_TIMEOUT):
+                shell = await link.shell(self)
         except Unobserved as failure:
             return _End(failure, others_may_run=False)
+        except TimeoutError:
+            late = Unobserved("timeout", f"the host started no shell in {START_TIMEOUT:g} s")
+            return _End(late, others_may_run=False)
         else:
             try:
                 self._frames.sent_at = time.time()

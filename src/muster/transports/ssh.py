@@ -8,7 +8,7 @@ import os
 import shlex
 import signal as signals
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ done </proc/net/unix; fi
 
 WINDOW = 131_072
 """Bytes that a host may send before it is told that we have read: what a flood costs before it is stopped."""
+
+
+GLOBAL_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 
 
 class Keys:
@@ -86,8 +89,14 @@ class Keys:
                 raise NotReached(attempt, f"ssh: {attempt}") from None
         if self._left_to_config():
             return {}
-        usual = (Path("~/.ssh/known_hosts").expanduser(), Path("/etc/ssh/ssh_known_hosts"))
-        return {"known_hosts": self._read(tuple(str(path) for path in usual if path.is_file()))}
+        return {"known_hosts": self._read_all(Path("~/.ssh/known_hosts").expanduser(), GLOBAL_KNOWN_HOSTS)}
+
+    def global_known_hosts(self) -> dict[str, Any]:
+        """The option that trusts the host keys that all users of this machine trust, and no others."""
+        return {"known_hosts": self._read_all(GLOBAL_KNOWN_HOSTS)}
+
+    def _read_all(self, *files: Path) -> asyncssh.SSHKnownHosts:
+        return self._read(tuple(str(path) for path in files if path.is_file()))
 
     def _read(self, files: tuple[str, ...]) -> asyncssh.SSHKnownHosts:
         if files not in self._known:
@@ -308,6 +317,8 @@ async def _connect(host: Host, keys: Keys, gateway: SshLink | None, client: _Cli
         "x509_trusted_certs": None,
         "x509_trusted_cert_paths": [],
         "connect_timeout": None,
+        # A packet of 32 KiB may unpack to 32 MiB, and asyncssh does not ask how much it will be.
+        "compression_algs": ["none"],
         **keys.client(connection.key_file),
     }
     options |= keys.known_hosts(connection.known_hosts) if connection.host_key_check else {"known_hosts": None}
@@ -315,9 +326,24 @@ async def _connect(host: Host, keys: Keys, gateway: SshLink | None, client: _Cli
         options["username"] = connection.user
     if connection.port is not None:
         options["port"] = connection.port
+    address = connection.address or host.name
+    if "known_hosts" not in options and await _names_no_file(address, options):
+        options |= keys.global_known_hosts()
     if gateway is not None:
         options["tunnel"] = gateway.connection
-    return await asyncssh.connect(connection.address or host.name, **options)
+    return await asyncssh.connect(address, **options)
+
+
+async def _names_no_file(address: str, options: Mapping[str, Any]) -> bool:
+    """Whether ``~/.ssh/config`` says ``UserKnownHostsFile none``.
+
+    asyncssh takes that for "trust any key"; ssh(1) then looks into the file of all users alone.
+    """
+    asked = {name: options[name] for name in ("username", "port") if name in options}
+    said = await asyncssh.SSHClientConnectionOptions.construct(
+        host=address, config=(), client_keys=None, agent_path=None, **asked
+    )
+    return said.known_hosts is None
 
 
 def _outcome(error: Exception, host: Host, client: _Client) -> tuple[Attempt, str]:
