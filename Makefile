@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help check demo test provision lint lock clean
+.PHONY: help check demo test bench provision lint lock clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -34,6 +34,9 @@ demo: .venv/installed  ## start a small service, show every verdict once, stop i
 
 test: provision .venv/installed-for-tests lint  ## the tests of the suite itself, with real servers
 	@$(BIN)/pytest -c tests/pytest.ini --rootdir tests -n 2 --dist loadfile -q tests $(ARGS)
+
+bench: .venv/installed-for-tests  ## how fast it is beside plain pytest and testinfra, in ratios (docs/benchmarks.md)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 provision:  ## install what the tests need and this machine lacks, where that may be done
 	@$(PYTHON) -m tests.provision
