@@ -70,6 +70,7 @@ class Run:
         self._on_interrupt: Any = None
         self._selected = 0
         self._judged = False
+        self._unwritten: OSError | None = None
         self._collection_failed = False
         self._thresholds = gc.get_threshold()
 
@@ -272,8 +273,17 @@ class Run:
                 # The reports of what was judged are written now: a second Ctrl-C would tear them.
                 self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        self._finish(session)
+        try:
+            yield
+        except OSError as error:  # of a writer of reports: what was judged is to be shown all the same
+            self._unwritten = self._unwritten or error
+        if self._unwritten and not self._interrupted:
+            session.exitstatus = EXIT_BROKEN
+
+    def _finish(self, session: pytest.Session) -> None:
         self.suite.close()
         if self.is_worker:
             return
@@ -284,6 +294,7 @@ class Run:
         self._judged = True
         if self._results:
             self._results.close()
+            self._unwritten = self._results.failure
 
     def _make_room(self, session: pytest.Session) -> None:
         """Let go of the items and of what pytest's terminal keeps: the writers of reports need the room."""
@@ -319,5 +330,7 @@ class Run:
         if self.is_worker or self.dry or not (self.tally.counts or self._interrupted):
             return
         terminal.last_line(self._terminal, self.tally, self._selected)
+        if self._unwritten:
+            terminal.not_whole(self._terminal, self._unwritten, self._folder)
         if self._lock:
             self._lock.close()

@@ -96,6 +96,19 @@ def test_4_where_pytest_does_not_know_an_option(tmp_path: Path) -> None:
     assert "unrecognized arguments: --limits=web" in ran.terminal
 
 
+@pytest.mark.parametrize("full", ["results.jsonl", "junit.xml", "report.html"])
+def test_4_where_a_report_cannot_be_written_and_what_was_judged_is_shown(
+    tmp_path: Path, web: HttpServer, full: str
+) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / full).symlink_to("/dev/full")
+    ran = run(tmp_path, over(f"{web.url}/wrong-status"))
+    assert ran.code == 4, ran.terminal
+    assert "critical  service: endpoint status is expected" in ran.terminal
+    assert f"the reports are not whole: {tmp_path}/reports: No space left on device" in ran.terminal
+    assert "Traceback" not in ran.terminal
+
+
 def test_5_where_no_check_is_selected(tmp_path: Path, web: HttpServer) -> None:
     with HttpServer() as server:
         ran = run(tmp_path, over(f"{server.url}/healthz"), "-k", "nothing_of_this_name")

@@ -9,16 +9,27 @@ from muster.verdict import Verdict, record
 
 
 class Results:
-    """Writes verdicts to a file of JSON lines, each flushed, so that an interrupted run keeps them."""
+    """Writes verdicts to a file of JSON lines, each flushed, so that an interrupted run keeps them.
+
+    ``failure`` is why the file is not whole, such as a full disk: a run goes on without it.
+    """
 
     def __init__(self, path: Path, run: str) -> None:
         self._file = path.open("w", encoding="utf-8")
         self._run = run
+        self.failure: OSError | None = None
         self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
 
     def add(self, verdict: Verdict) -> None:
-        self._file.write(self._encode(record(verdict, self._run)) + "\n")
-        self._file.flush()
+        if self.failure is None:
+            try:
+                self._file.write(self._encode(record(verdict, self._run)) + "\n")
+                self._file.flush()
+            except OSError as error:
+                self.failure = error
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:  # what is left of the last line
+            self.failure = self.failure or error

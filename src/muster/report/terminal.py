@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from muster.report.listing import COLOURS
@@ -114,6 +115,13 @@ def last_line(terminal: Any, tally: Tally, selected: int) -> None:
     if left > 0:
         said.append(f"{plural(left, 'check')} not judged")
     terminal.write_line(f"{' · ' if counted else ''}{' · '.join(said)}")
+
+
+def not_whole(terminal: Any, error: OSError, folder: Path | None) -> None:
+    """Say that reports are missing or cut off, and why."""
+    why = f"{error.filename or folder}: {error.strerror or error}"
+    said = f"the reports are not whole: {why}"
+    terminal.write_line(said, **COLOURS["critical"])
 
 
 def scope(tally: Tally) -> str:
