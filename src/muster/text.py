@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable
+from html import escape
 from urllib.parse import quote, quote_plus
 
 #: What stands in place of a secret.
 REDACTED = "***"
+
+#: What stands where a text was cut off, and how much of a secret before it is one still, in characters.
+CUT = "…"
+SHORTEST = 4
 
 #: The longest text that a verdict carries, in characters.
 LONGEST = 2_000
@@ -24,7 +30,7 @@ def printable(text: str, longest: int = LONGEST) -> str:
     bidirectional overrides, lone surrogates) stands as its escape, such as ``\\x1b``.
     """
     if len(text) > longest:
-        text = text[: longest - 1] + "…"
+        text = text[: longest - 1] + CUT
     if text.isprintable():
         return text
     folded = " ".join(text.split())
@@ -45,20 +51,67 @@ def _escaped(line: str) -> str:
 
 
 class Redactor:
-    """Replaces secrets by `REDACTED`: as they are, percent-encoded, and as Python and JSON write them."""
+    """Replaces secrets by `REDACTED`: as they are, as URLs, HTML, JSON, Python and base64 write them, and the
+    beginning of one that was cut off there (``…``)."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets if secret for form in _forms(secret)}
         longest_first = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._longest = len(longest_first[0]) if forms else 0
+        self._by_head: dict[str, list[str]] = {}
+        for form in longest_first:
+            self._by_head.setdefault(form[:SHORTEST], []).append(form)
+        self._heads = re.compile(f"(?=({'|'.join(map(re.escape, self._by_head))}))")
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub(REDACTED, text) if self._pattern else text
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(REDACTED, text)
+        return self._without_beginnings(text) if CUT in text else text
+
+    def _without_beginnings(self, text: str) -> str:
+        kept: list[str] = []
+        end = 0
+        for found in self._heads.finditer(text):
+            start = found.start()
+            cut = text.find(CUT, start, start + self._longest)
+            if cut > start >= end and any(form.startswith(text[start:cut]) for form in self._by_head[found[1]]):
+                kept += text[end:start], REDACTED
+                end = cut
+        return "".join((*kept, text[end:]))
 
 
-def _forms(secret: str) -> tuple[str, ...]:
-    escaped = (repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-    return (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), *escaped)
+def _forms(secret: str) -> set[str]:
+    """How a secret may stand in a text. One from the environment may hold bytes that are not UTF-8."""
+    raw = secret.encode("utf-8", "surrogateescape")
+    as_json = json.dumps(secret)[1:-1]
+    in_urls = [quote(raw, safe=""), quote(raw), quote_plus(raw)]
+    forms = {
+        " ".join(secret.split()),
+        repr(secret)[1:-1],
+        as_json,
+        as_json.replace("/", "\\/"),
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        escape(secret),
+        escape(secret, quote=False),
+        *in_urls,
+        *(re.sub("%..", lambda code: code[0].lower(), each) for each in in_urls),
+        *(form for shift in range(3) for form in _in_base64(raw, shift)),
+    }
+    return {secret, *(form for form in forms if len(form) >= SHORTEST)}
+
+
+def _in_base64(raw: bytes, shift: int) -> tuple[str, str]:
+    """What base64, in both its alphabets, makes of a secret, whatever stands around it (``user:`` before a password).
+
+    ``shift`` is how many bytes of its first group of three belong to what stands before.
+    """
+    sure = slice(-(-shift * 8 // 6), (shift + len(raw)) * 8 // 6)
+    return (
+        base64.b64encode(bytes(shift) + raw).decode()[sure],
+        base64.urlsafe_b64encode(bytes(shift) + raw).decode()[sure],
+    )
 
 
 def amount(value: float, unit: str = "") -> str:

@@ -277,3 +277,33 @@ def test_a_secret_of_every_shape_is_taken_out(tmp_path: Path) -> None:
 
     redact = Redactor(["ab/c", "ab/cd", ""])
     assert redact("ab/cd and ab%2Fc and ab%2Fcd") == "*** and *** and ***"
+
+
+def test_a_secret_is_taken_out_as_others_write_it() -> None:
+    import base64
+    import html
+
+    from muster.text import Redactor
+
+    secret = "p/ss & <wörd>"
+    redact = Redactor([secret, "line one\nline  two", "\udcff\udcfe is no text"])
+    for user in ("u", "us", "use"):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            said = redact(encode(f"{user}:{secret}".encode()).decode())
+            assert "***" in said
+            assert len(said) <= len("***") + 8
+    assert redact(html.escape(secret)) == "***"
+    assert redact("p\\/ss & <w\\u00f6rd>") == "***"
+    assert redact("p%2fss%20%26%20%3cw%c3%b6rd%3e") == "***"
+    assert redact("a line one line two b") == "a *** b"
+    assert redact("%FF%FE is") == "%FF%FE is"
+
+
+def test_the_beginning_of_a_secret_that_was_cut_off_is_taken_out() -> None:
+    from muster.text import Redactor, printable
+
+    redact = Redactor(["hunter2-very-secret"])
+    for length in range(12, 60):
+        text = printable("it says: {hunter2-very-secret} and more and more and more", length)
+        assert "hunt" not in redact(text), f"cut to {length} characters"
+    assert redact("hunting … hunter2-very-secret-… hunter2… x…") == "hunting … ***-… ***… x…"

@@ -46,3 +46,7 @@ def test_an_answer_that_is_too_long_is_unknown() -> None:
 def test_nothing_is_no_command(text: str | list[str]) -> None:
     with pytest.raises(ValueError, match="no command"):
         fact.command(text)
+
+
+def test_a_long_line_is_cut_where_it_can_be_seen() -> None:
+    assert str(parse(said("x" * 300 + "\n"))) == "x" * 199 + "…"

@@ -10,6 +10,10 @@ from muster.facts.reading import CANNOT_RUN, NOT_FOUND, unanswered
 from muster.need import Need
 from muster.probes import Command, Output, Probe, Unobserved
 from muster.targets import Host
+from muster.text import printable
+
+#: So many characters of the first line stand in a message.
+LONGEST_LINE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class CommandOutput:
 
     def __str__(self) -> str:
         lines = self.stdout.strip().splitlines()
-        first = lines[0][:200] if lines else self.complaint[:200] or "nothing printed"
+        first = printable(lines[0] if lines else self.complaint or "nothing printed", LONGEST_LINE)
         more = f" and {len(lines) - 1} more lines" if len(lines) > 1 else ""
         return f"{first}{more} (exit status {self.status})" if self.status else f"{first}{more}"
 

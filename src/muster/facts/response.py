@@ -85,7 +85,7 @@ class Response:
         """The beginning of the body, in one line, for messages."""
         if not self.body:
             return "an empty body"
-        return printable(self.text[: LONGEST_EXCERPT * 2].strip(), LONGEST_EXCERPT)
+        return printable(self.text.strip(), LONGEST_EXCERPT)
 
     @property
     def onward(self) -> str | None:
