@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import time
 import tracemalloc
 from pathlib import Path
@@ -136,6 +137,24 @@ def test_broken_answers_are_told_apart(web: HttpServer, path: str, outcome: str,
     attempt = ask(f"{web.url}/{path}").attempt
     assert (attempt.outcome, attempt.cause) == (outcome, cause), attempt
     assert len(str(attempt)) < 300
+
+
+def test_a_packed_body_that_ends_too_early_is_not_taken_for_the_whole() -> None:
+    packed = gzip.compress(b'{"ok": true}' + b" " * 100)[:-8]
+    with HttpServer(paths={"/half": lambda talk: talk.answer(packed, "Content-Encoding: gzip")}) as server:
+        attempt = ask(f"{server.url}/half").attempt
+    assert (attempt.outcome, attempt.cause) == ("cut off", "unreadable")
+
+
+def test_what_stands_behind_a_packed_body_is_not_read() -> None:
+    def behave(talk: Conversation) -> None:
+        talk.head("200 OK", "Content-Encoding: gzip")
+        talk.send(gzip.compress(b"whole"))
+        while not talk.server.stopping.is_set():
+            talk.send(bytes(1_048_576))
+
+    with HttpServer(paths={"/more": behave}) as server:
+        assert answered(f"{server.url}/more").body == b"whole"
 
 
 def test_chunks_that_are_none_are_no_answer(web: HttpServer) -> None:

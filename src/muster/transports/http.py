@@ -19,12 +19,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from muster.probes import Answered, Attempt, Exchange, HttpRequest, Unobserved, without_credentials
+from muster.text import printable
 from muster.transports.link import Link, StreamRefused
 from muster.transports.outcomes import from_os_error, worth_another_try
 from muster.transports.tunnel import piped
 
 RETRY_AFTER = 0.5
 READ_AT_ONCE = 65_536
+LONGEST_REASON = 160
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -272,19 +274,26 @@ async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes
     """The body, unpacked, and whether there was more of it than was to be read."""
     unpack = _unpacker(response.headers.get("Content-Encoding", "").strip().lower())
     body = bytearray()
+    begun = False
     while chunk := await response.content.read(READ_AT_ONCE):
-        body += unpack(chunk, max_bytes + 1 - len(body)) if unpack else chunk
+        begun = True
+        body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
         if len(body) > max_bytes:
             return bytes(body[:max_bytes]), True
+        if unpack and unpack.eof:
+            # What stands behind it is nothing; zlib would keep all of it.
+            break
+    if unpack and begun and not unpack.eof:
+        raise zlib.error("what is packed ends too early")
     return bytes(body), False
 
 
 def _unpacker(encoding: str) -> Any:
-    """A function that unpacks a chunk to at most so many bytes; None where nothing is packed."""
+    """An object of zlib that unpacks chunk by chunk; None where nothing is packed."""
     if encoding in ("gzip", "x-gzip"):
-        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
     if encoding == "deflate":
-        return zlib.decompressobj().decompress
+        return zlib.decompressobj()
     return None
 
 
@@ -350,4 +359,4 @@ def _broken_off(error: aiohttp.ClientError, where: str) -> Attempt:
 
 def _reason(error: BaseException) -> str:
     text = getattr(error, "message", "") or str(error) or type(error).__name__
-    return " ".join(text.split())[:160]
+    return printable(text, LONGEST_REASON)
