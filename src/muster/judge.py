@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -223,7 +224,9 @@ def _complaint(taken: Measurement) -> str:
 
 
 def broken(fault: BaseException) -> Unobserved:
-    """What a judged check leaves unknown that raised something other than an assertion: where it broke."""
+    """What a check leaves unknown that raised something other than an assertion: where in its own code it broke."""
     frames = traceback.extract_tb(fault.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<")
+    own = [frame for frame in frames if not frame.filename.startswith(libraries)] or frames
+    place = f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
     return Unobserved("internal", f"the check itself broke: {type(fault).__name__}: {fault}{place}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.servers.http import HttpServer
 from tests.servers.sshd import Sshd
 
 CHECKS = '''
+import os
+
 import pytest
 
 from muster import check
@@ -63,7 +66,7 @@ def test_measured(host, measure):
 
 
 def test_broken(host):
-    {}["nothing"]
+    os.environ["NOTHING"]
 
 
 def test_with_a_fact(host, memory):
@@ -113,7 +116,8 @@ def test_every_report_has_the_verdicts_of_live_tests(tmp_path: Path, far: str) -
     assert messages["skipped"] == "not on this kind of system"
     assert messages["expected_to_fail"] == "known"
     assert messages["measured"].startswith("filesystem_used_percent of /data is 99 %, expected")
-    assert messages["broken"].startswith("the check itself broke: KeyError: 'nothing'")
+    assert re.match(r"the check itself broke: KeyError: 'NOTHING' at \S+/test_sample.py:\d+$", messages["broken"])
+    assert not re.search(r"^ +$", made.terminal, re.MULTILINE), "an empty line where there is no remediation"
     assert reached["fine"]["title"] == "The file is there"
     assert reached["a_check"]["severity"] == "warning"
     assert reached["broken"]["cause"] == "internal"

@@ -189,7 +189,7 @@ class _Loading:
                 for name in template.names:
                     used.add(name)
                     if name not in known and template not in unused:
-                        text = f'the variable "{name}" is not set anywhere{suggest(name, known)}'
+                        text = f'the variable "{name}" is not set anywhere{suggest(name, sorted(known))}'
                         self.problems.add(template.position, text, once=name)
         for name in self.settings:
             if fault := variable_name_fault(name):

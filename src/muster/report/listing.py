@@ -108,7 +108,8 @@ def _write(terminal: Any, entry: list[Verdict], width: int, *, fully: bool) -> N
         _lines(terminal, _wrapped(f"observed: {verdict.observed}", width))
     if verdict.verdict == "unknown":  # what mends the target is no way to see it: the message has the way out
         return
-    _lines(terminal, _wrapped(verdict.check.remediation, width, "→ "), light=True)
+    if verdict.check.remediation:
+        _lines(terminal, _wrapped(verdict.check.remediation, width, "→ "), light=True)
     if verdict.check.runbook:
         _lines(terminal, _wrapped(f"docs/runbooks/{verdict.check.runbook}", width, "→ "), light=True)
 
