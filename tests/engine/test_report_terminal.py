@@ -81,6 +81,25 @@ def test_up_to_a_hundred_verdicts_are_all_listed(tmp_path: Path) -> None:
     assert sum(line.startswith("  ok") for line in lines) == 99
 
 
+def test_checks_that_could_not_look_for_one_reason_are_one_entry_whatever_came_between(tmp_path: Path) -> None:
+    unseen = """
+@check(severity="critical", remediation="chmod a+r {0}")
+def test_{0}(shadow: CommandOutput) -> None:
+    \"""It is seen.\"""
+"""
+    between = """
+@check(severity="critical", remediation="mend it")
+def test_between(target: Host) -> None:
+    \"""It is well.\"""
+    assert not target.name, "seen, expected nothing"
+"""
+    names = "from muster import CommandOutput, Host, check, fact\n"
+    checks = f'{names}shadow = fact.command("exit 127")\n{unseen.format("one")}{between}{unseen.format("two")}'
+    said = run(tmp_path, checks=checks).terminal
+    assert len(re.findall(r"^  unknown ", said, re.MULTILINE)) == 1, said
+    assert "unknown   2 checks not observed" in said
+
+
 def test_of_more_than_a_hundred_verdicts_those_that_are_not_ok_are_listed(tmp_path: Path) -> None:
     inventory = "hosts: {'host-[001:101]': {connection: {kind: local}}}\n"
     lines = listing(run(tmp_path, checks=MANY, inventory=inventory))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Any
 
 from muster.text import plural
@@ -76,13 +75,16 @@ class Listing:
                 _write(terminal, entry, width, fully=self._verbosity > 0)
 
     def _entries(self, verdicts: Iterable[Verdict]) -> Iterable[list[Verdict]]:
-        """Verdicts that are shown as one."""
+        """Verdicts that are shown as one, where the first of them came."""
 
         def reason(verdict: Verdict) -> object:
             alone = self._verbosity > 0 or verdict.verdict != "unknown"
             return id(verdict) if alone else (verdict.kind, verdict.target, verdict.message)
 
-        return [list(entry) for _, entry in groupby(verdicts, reason)]
+        entries: dict[object, list[Verdict]] = {}
+        for verdict in verdicts:
+            entries.setdefault(reason(verdict), []).append(verdict)
+        return entries.values()
 
 
 def _write(terminal: Any, entry: list[Verdict], width: int, *, fully: bool) -> None:
