@@ -29,7 +29,7 @@ def rows(name: str, bars: tuple[Bar, ...], medians: Mapping[str, Sample]) -> Ite
     for bar in bars:
         title, unit = UNITS[bar.quantity]
         ours, theirs = (getattr(medians[each], bar.quantity) for each in (bar.ours, bar.theirs))
-        faster = bar.quantity != "rss" and bar.at_most is None
+        faster = bar.at_least is not None or (bar.at_most is None and bar.quantity != "rss" and ours < theirs)
         ratio = theirs / ours if faster else ours / theirs
         wanted, met = "", ""
         if bar.at_least is not None:

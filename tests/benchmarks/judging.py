@@ -88,7 +88,8 @@ def contest() -> Iterator[Contest]:
                 Bar("muster", "plain pytest", "rss", at_most=1.3),
                 Bar("muster", "plain pytest with JUnit"),
                 Bar("muster", "plain pytest with JUnit", "rss"),
-                Bar("muster with HTML", "plain pytest"),
-                Bar("muster with HTML", "plain pytest", "rss"),
+                Bar("muster with HTML", "plain pytest", at_least=2),
+                Bar("muster with HTML", "plain pytest", "cpu", at_least=2),
+                Bar("muster with HTML", "plain pytest", "rss", at_most=1.3),
             ],
         )
