@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from muster.inventory import InventoryError, load
+from muster.inventory import InventoryError, NothingSelected, load, select
 from muster.limits import MEASURABLE, Measurable
+from muster.targets import Endpoint
 
 HOST = "hosts: {a: {}}\n"
 Problems = Callable[..., list[str]]
@@ -100,6 +101,19 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
         ),
         ("hosts: {a: {limits: {x: {warning: lots}}}}\n", 'i.yaml:1:35: warning: "lots" is not a number'),
         ("hosts: {a: {limits: {x: {warning: .inf}}}}\n", 'i.yaml:1:35: warning: ".inf" is not a number'),
+        (
+            "hosts: {a: {limits: {free_bytes: {warning: 9e307TiB}}}}\n",
+            'i.yaml:1:44: warning: "9e307TiB" is out of range',
+        ),
+        # Homes that nobody has
+        (
+            "hosts: {a: {connection: {key_file: ~nobody-here/key}}}\n",
+            "i.yaml:1:36: key_file: there is no such user, or without a home (~)",
+        ),
+        (
+            'endpoints: {e: {url: http://a/, headers: {X: "${file:~nobody-here/key}"}}}\n',
+            "i.yaml:1:46: the secret's file ~nobody-here/key: there is no such user, or without a home (~)",
+        ),
         (
             "hosts: {a: {limits: {x: {warning: 9, critical: 8}}}}\n",
             "i.yaml:1:25: x: warning 9 above critical 8 would never be seen",
@@ -537,3 +551,33 @@ def test_no_problem_shows_a_secret(problems: Problems, monkeypatch: pytest.Monke
     found = problems(f"vars: {{t: '${{env:MUSTER_TEST_TOKEN}}'}}\nendpoints: {{e: {{url: 'x${{t}}', {field}}}}}\n")
     assert len(found) == 2
     assert "hunter22" not in "\n".join(found)
+
+
+def test_a_number_of_a_million_digits_is_told_off_at_once(problems: Problems) -> None:
+    (told,) = problems(f"hosts: {{a: {{timeout: '{'1' * 1_000_000} x y'}}}}\n")
+    assert "is not a duration" in told
+
+
+def test_a_setting_that_is_no_text_is_told(problems: Problems) -> None:
+    (told,) = problems('hosts: {a: {labels: {role: "${role}"}}}\n', role="a\udcff")
+    assert told.startswith("i.yaml:1:28: role: ")
+    assert told.isprintable()
+
+
+def test_what_nothing_matches_is_told_without_control_characters(tmp_path: Path) -> None:
+    (tmp_path / "i.yaml").write_text('hosts: {a: {labels: {role: "\\x9b31m\\u202e"}}}\n')
+    with pytest.raises(NothingSelected) as raised:
+        select(load([tmp_path / "i.yaml"]), "role=\x1b[2Jproxy")
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("secret", ["${env:MUSTER_TEST_PASSWORD}", "${file:password}"])
+def test_a_password_in_a_url_may_come_from_outside(
+    secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSTER_TEST_PASSWORD", "hunter2")
+    (tmp_path / "password").write_text("hunter2\n")
+    (tmp_path / "i.yaml").write_text(f'endpoints: {{e: {{url: "http://ops:{secret}@a/"}}}}\n')
+    (endpoint,) = load([tmp_path / "i.yaml"]).targets
+    assert isinstance(endpoint, Endpoint)
+    assert endpoint.url == "http://ops:hunter2@a/"

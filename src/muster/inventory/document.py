@@ -132,7 +132,7 @@ def setting_value(text: str) -> Any:
     """What the value of ``--set`` means: a scalar of YAML, else the text itself."""
     try:
         node = Composer(text).get_single_node()
-    except (yaml.YAMLError, _TooDeepError):
+    except (yaml.YAMLError, _TooDeepError, UnicodeError):
         return text
     if isinstance(node, ScalarNode) and node.tag in (_PLAIN, _QUOTED):
         return plain_value(node.value) if node.tag == _PLAIN else node.value

@@ -13,6 +13,7 @@ from muster.inventory.templates import Scope, Template, TemplateError
 from muster.inventory.units import quantity
 from muster.limits import MEASURABLE, unit_of
 from muster.targets import Position
+from muster.text import printable
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
@@ -29,6 +30,7 @@ SHAPE: Shape = {"labels": TEXT, **{name: {"*": _TARGET} for name in SECTIONS}}
 _OPEN = {"labels", "match", "ports", "listening", "units", "groups", "via", "limits"}
 _FILES = {"ca_file", "cert_file", "key_file", "known_hosts"}
 _PASSWORD = re.compile(r"://[^/?#]*:[^/?#@$]+@")
+_VARIABLE = re.compile(r"\$\{[^${}]*\}")
 _SSH_ONLY = ("port", "key_file", "known_hosts", "host_key_check", "via")
 #: What a connection of each kind has no use for.
 MEANINGLESS = {
@@ -216,7 +218,7 @@ class Level:
         self._limits(found.get("limits"), ("limits",), problems)
         for section in ("connection", "docker"):
             if section in found:
-                self._files(found[section])
+                self._files(found[section], (section,), problems)
         for section in SECTIONS:
             for name, entry in found.get(section, {}).items():
                 self._refine_target(entry, (section, name), problems)
@@ -228,10 +230,10 @@ class Level:
 
     def _refine_target(self, entry: dict[str, Any], path: tuple[str, ...], problems: Problems) -> None:
         self._limits(entry.get("limits"), (*path, "limits"), problems)
-        self._files(entry)
+        self._files(entry, path, problems)
         if "@" in entry.get("url", ""):
             position, node = self.document.at(self.node, (*path, "url"))
-            if _PASSWORD.search(str(node.value)):
+            if _PASSWORD.search(_VARIABLE.sub("$", str(node.value))):
                 problems.add(position, "a password stands in this url; take it from ${env:NAME} or ${file:/path}")
         for name, value in entry.get("values", {}).items():
             self._bounds(value, value.get("unit") or unit_of(name), (*path, "values", name), problems)
@@ -256,12 +258,16 @@ class Level:
                 if not self._is_unfilled(node):
                     problems.add(position, f'{bound}: "{node.value}" {error}')
         position = self.at(*path, key=True)
-        bounds["source"] = f"{position.file}:{position.line}"
+        bounds["source"] = printable(f"{position.file}:{position.line}")
 
-    def _files(self, entry: dict[str, Any]) -> None:
+    def _files(self, entry: dict[str, Any], path: tuple[str, ...], problems: Problems) -> None:
         for name in _FILES & entry.keys():
-            if entry[name] is not None:
+            if entry[name] is None:
+                continue
+            try:
                 entry[name] = str(Path(self.document.name).parent / Path(entry[name]).expanduser())
+            except RuntimeError:
+                problems.add(self.at(*path, name), f"{name}: there is no such user, or without a home (~)")
 
 
 def _templates(value: object) -> Iterator[Template]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from muster.targets import Position
+from muster.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class InventoryError(Exception):
 
 class NothingSelected(Exception):
     """A pattern of ``--limit`` matches no host and no target. Says which pattern, and the nearest names."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:

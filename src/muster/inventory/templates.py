@@ -104,7 +104,7 @@ class Secrets:
         kind, name = part
         key = kind, name, str(Path(inventory).parent)
         if key not in self._known:
-            value = _environment(name) if kind == "env" else _file(Path(inventory).parent / Path(name).expanduser())
+            value = _environment(name) if kind == "env" else _file(Path(inventory).parent / _expanded(name))
             if len(value) < SHORTEST_SECRET:
                 raise TemplateError(
                     f"the secret ${{{kind}:{name}}} is {'shorter than 4 characters' if value else 'empty'}, so it "
@@ -120,6 +120,13 @@ def _environment(name: str) -> str:
     if value is None:
         raise TemplateError(f"the environment variable {name} is not set; set it, or leave ${{env:{name}}} out")
     return value
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise TemplateError(f"the secret's file {name}: there is no such user, or without a home (~)") from None
 
 
 def _file(path: Path) -> str:

@@ -9,7 +9,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12} | {
     f"{prefix}iB": 1024.0**power for power, prefix in enumerate("KMGT", 1)
 }
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
+# Possessive, for a text of a million digits would be tried in a million million ways.
+_NUMBER = re.compile(r"\s*+([-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?)\s*+(\S*+)\s*+")
 _DURATION = "write 500ms, 5s, 2m, 1h or a number of seconds"
 
 
@@ -54,7 +55,10 @@ def quantity(value: object, unit: str) -> float:
         if unit in factors:
             if given not in factors:
                 break
-            return number * factors[given] / factors[unit]
+            converted = number * factors[given] / factors[unit]
+            if not math.isfinite(converted):
+                raise ValueError("is out of range")
+            return converted
     else:
         raise ValueError(f'has the unit "{given}"; {f"this one is in {unit}" if unit else "write the number alone"}')
     raise ValueError(f'has the unknown unit "{given}"; known here: {", ".join(factors)}')
