@@ -177,6 +177,11 @@ def test_a_file_that_is_not_there_is_missing(host: Place, tmp_path: Path) -> Non
         assert [each.cause for each in failures] == ["missing", "missing"]
 
 
+def test_a_missing_file_whose_path_speaks_of_permissions_is_missing(host: Place, tmp_path: Path) -> None:
+    found = host.attempt(tmp_path / "Permission denied" / "permissions.db")
+    assert (found.outcome, found.cause) == ("missing", "missing")
+
+
 def test_an_empty_file_is_no_database(host: Place, tmp_path: Path) -> None:
     path = sqlite_files.empty(tmp_path)
     assert (host.attempt(path).cause, host.attempt(path).outcome) == ("wrong", "empty")

@@ -58,7 +58,7 @@ say() {{ printf '%s %s\n' "$1" "$2"; }}
 denied() {{ say kind denied; say beside "$1"; exit 0; }}
 say user "$(id -un 2>/dev/null || id -u)"
 if ! said=$(ls -dL "$p" 2>&1 >/dev/null); then
-  case $said in
+  case ${{said##*: }} in
   *ermission*)
     d=$p; up=0
     while [ -n "$d" ]; do
