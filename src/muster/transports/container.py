@@ -78,6 +78,8 @@ class ContainerLink(Link):
         if refused is not None:
             await process.stop()
             raise StreamRefused(refused, ours=refused.cause == "missing")
+        # Who reads slowly is not sent more than fits into the reader.
+        relayed.reader.set_transport(process.transport)
         return relayed.reader, _Writer(process)
 
     async def unix_stream(self, path: str) -> Stream:
