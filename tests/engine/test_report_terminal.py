@@ -166,3 +166,9 @@ def test_the_gathering_is_told_in_one_line_where_nobody_watches(tmp_path: Path) 
     made = run(tmp_path)
     assert re.search(r"^asked 1 host for 2 facts in \d+\.\d s$", made.terminal, re.MULTILINE)
     assert "facts, " not in made.terminal
+
+
+def test_the_name_of_an_inventory_reaches_the_terminal_without_controls() -> None:
+    from muster.report.terminal import header
+
+    assert header(["e\x1b[31m.yaml"], []).endswith(r"from e\x1b[31m.yaml")

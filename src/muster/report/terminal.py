@@ -53,7 +53,7 @@ def header(files: Sequence[str], targets: Sequence[Target]) -> str:
     for target in targets:
         counts[target.kind] = counts.get(target.kind, 0) + 1
     kinds = ", ".join(plural(count, kind) for kind, count in counts.items())
-    return f"muster: {kinds} from {', '.join(map(str, files))}"
+    return printable(f"muster: {kinds} from {', '.join(map(str, files))}")
 
 
 def no_target(terminal: Any, counts: Mapping[str, int]) -> None:
@@ -112,6 +112,8 @@ def last_line(terminal: Any, tally: Tally, selected: int) -> None:
         terminal.write(f"{tally.counts[name]:,} {name}", **COLOURS[name])
     left = selected - sum(tally.counts.values())
     said = [scope(tally)] if counted else []
+    if not counted and left <= 0:
+        said.append("nothing was selected")
     if left > 0:
         said.append(f"{plural(left, 'check')} not judged")
     terminal.write_line(f"{' · ' if counted else ''}{' · '.join(said)}")
