@@ -27,7 +27,8 @@ CLOSE_TIMEOUT = 1.0
 
 # proc_net_unix has no man page: in /proc/net/unix the fourth column of a socket that listens is 00010000.
 WHY_NO_SOCKET = """\
-if [ ! -e {path} ]; then case $(ls -d {path} 2>&1) in *ermission*) echo denied;; *) echo missing;; esac
+if [ ! -e {path} ]; then said=$(ls -dL {path} 2>&1)
+case ${{said##*: }} in *ermission*) echo denied;; *) echo missing;; esac
 elif [ ! -w {path} ]; then echo denied
 else real=$(readlink -f {path} || echo {path})
 while read -r number refs protocol flags kind state inode name; do
