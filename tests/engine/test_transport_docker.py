@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +117,7 @@ def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:
     asked, listed = observe(on(f"unix://{tmp_path}/docker.sock"), AskEngine(), ListContainers())
     attempt = asked.value.attempt
     assert (attempt.outcome, attempt.cause) == ("missing", "missing")
-    assert str(attempt) == f"missing: no Docker engine: {tmp_path}/docker.sock is not there"
+    assert str(attempt) == f"missing: {tmp_path}/docker.sock is not there"
     assert isinstance(listed.failure, Unobserved)
     assert (listed.failure.cause, listed.failure.host_down) == ("missing", False)
     assert str(listed.failure) == f"Docker engine: {attempt}"
@@ -198,16 +200,35 @@ def test_tls_to_an_engine_goes_through_the_connection_too(engine: Engine, ssh_ho
 @pytest.mark.needs("sshd")
 @pytest.mark.parametrize("sudo", [True, False])
 def test_why_a_remote_engine_cannot_be_reached_is_precise(
-    engine: Engine, start_sshd: Start, sudo_ops: Account, tmp_path: Path, sudo: bool
+    engine: Engine, start_sshd: Start, sudo_ops: Account, sudo: bool
 ) -> None:
     server = start_sshd(user=sudo_ops.name)
-    missing = answer(over(server, f"unix://{tmp_path.parent}/none.sock", sudo=sudo), AskEngine()).attempt
-    assert missing.outcome in ("missing", "denied")
-
     engine.folder.chmod(0o711)
     denied = answer(over(server, engine.url, sudo=sudo), AskEngine()).attempt
     assert (denied.outcome, denied.cause) == ("denied", "permission")
-    assert f"add {sudo_ops.name} to the group docker" in str(denied)
+    assert f"add {sudo_ops.name} to the group docker, or log in as root" in str(denied)
+    assert ("`sudo: true` is for commands, not for the Docker socket" in str(denied)) is sudo
+
+
+@pytest.mark.needs("sshd")
+def test_a_remote_socket_in_a_folder_that_may_not_be_entered_is_denied_not_missing(
+    start_sshd: Start, ops: Account
+) -> None:
+    server = start_sshd(user=ops.name)
+    with tempfile.TemporaryDirectory(prefix="muster-permission-") as name, socket.socket(socket.AF_UNIX) as engine:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(0o700)
+        engine.bind(str(folder / "closed" / "docker.sock"))
+        engine.listen()
+        (folder / "link.sock").symlink_to("closed/docker.sock")
+        for path, cause in (
+            ("closed/docker.sock", "permission"),
+            ("link.sock", "permission"),
+            ("no.sock", "missing"),
+        ):
+            attempt = answer(over(server, f"unix://{folder}/{path}"), AskEngine()).attempt
+            assert attempt.cause == cause, attempt
 
 
 @pytest.mark.needs("sshd")
@@ -280,8 +301,6 @@ def test_a_container_on_a_remote_host_is_entered_through_it(engine: Engine, ssh_
 def test_no_descriptor_and_no_folder_stays(
     engine: Engine, ssh_host: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import tempfile
-
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     engine.container("plain")
 

@@ -129,7 +129,7 @@ def at(url: str, **more: object) -> dict[str, Any]:
 
 REFUSED = silent(critical("refused", "expected an answer", cause="network"), "refused", cause="network")
 NO_SOCKET = silent(
-    critical("missing: no Docker engine: ${folder}/none.sock is not there", "expected an answer", cause="missing"),
+    critical("Docker engine: missing: ${folder}/none.sock is not there", "expected an answer", cause="missing"),
     "is not there",
     cause="missing",
 )

@@ -41,13 +41,16 @@ def test_1_where_something_could_not_be_looked_at_for_want_of_a_right(tmp_path: 
 
 
 @pytest.mark.needs("root")
-def test_1_where_the_docker_engine_may_not_be_asked(tmp_path: Path) -> None:
-    path = tmp_path / "docker.sock"
+@pytest.mark.parametrize("closed", ["socket", "folder"])
+def test_1_where_the_docker_engine_may_not_be_asked(tmp_path: Path, closed: str) -> None:
+    path = tmp_path / "engine" / "docker.sock"
+    path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as engine:
         engine.bind(str(path))
         engine.listen()
-        os.chown(path, 65534, 65534)
-        path.chmod(0o660)
+        shut = path if closed == "socket" else path.parent
+        os.chown(shut, 65534, 65534)
+        shut.chmod(0o660)
         hosts = {"here": {"connection": "local", "docker": {"url": f"unix://{path}"}}}
         ran = run(tmp_path, {"hosts": hosts}, "-k", "docker", before=UNPRIVILEGED)
     assert ran.code == 1, ran.terminal

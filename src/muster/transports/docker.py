@@ -247,9 +247,11 @@ class Engine:
             attempt = from_os_error(below) if below else Attempt("failed", "network", type(error).__name__)
         match attempt.cause:
             case "missing":
-                return Attempt("missing", "missing", f"no Docker engine: {self._where} is not there")
+                return Attempt("missing", "missing", f"{self._where} is not there")
             case "permission" if not attempt.detail or attempt.detail == self._where:
                 way = f"add {self._link.user or 'the user'} to the group docker, or log in as root"
+                if self._link.sudo:
+                    way += "; `sudo: true` is for commands, not for the Docker socket"
                 return Attempt("denied", "permission", f"{self._where}: permission denied; {way}")
             case _:
                 return replace(attempt, detail=attempt.detail or self._where)
