@@ -18,6 +18,7 @@ from muster.limits import MEASURABLE, Limit, unit_of
 from muster.need import Need
 from muster.observations import Observation, Observations
 from muster.probes import Cause, DoesNotApply, Unobserved
+from muster.remediation import filled
 from muster.targets import NOTHING, Host, Target
 from muster.text import Redactor, amount, printable
 from muster.verdict import Check, Measurement, Name, Verdict
@@ -157,6 +158,10 @@ def judged(
             verdict = "critical" if "critical" in (taken.breach, verdict) else "warning"
             complaints.append(_complaint(taken))
             cause = cause or "wrong"
+    if verdict != "ok":
+        part = next((taken.of for taken in measure.taken if taken.breach), "")
+        todo = filled(check.remediation, target, [each.value for each in seen], part)
+        check = replace(check, remediation=printable(redact(todo)))
     return Verdict(
         check,
         target.kind,

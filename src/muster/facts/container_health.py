@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from muster.facts.container_lookup import pattern, running
+from muster.facts.container_lookup import name_of, pattern, running
 from muster.need import need
 from muster.probes import DoesNotApply, InspectContainer, Matches, Probe, Unobserved
 from muster.targets import Container
@@ -28,6 +28,7 @@ class ContainerHealth:
     failing_streak: int = 0
     exit_code: int | None = None
     output: str = ""
+    name: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         if self.status == "none":
@@ -51,20 +52,22 @@ def parse(container: Container, matches: Matches) -> ContainerHealth:
     inspected = running(pattern(container), matches)
     state = inspected["State"]
     if state["Status"] == "paused":
-        raise Unobserved(
-            "missing", f"{str(inspected['Name']).lstrip('/')} is paused, so its healthcheck does not run"
-        )
+        raise Unobserved("missing", f"{name_of(inspected)} is paused, so its healthcheck does not run")
     reported = state.get("Health") or {}
     status = str(reported.get("Status") or "none")
     if status == "none":
         if container.health is None:
             raise DoesNotApply("the container has no healthcheck")
-        return ContainerHealth("none")
+        return ContainerHealth("none", name=name_of(inspected))
     log = reported.get("Log") or [{}]
     output = printable(str(log[-1].get("Output") or "").strip(), LONGEST_OUTPUT)
     exit_code = log[-1].get("ExitCode")
     health = ContainerHealth(
-        status, int(reported.get("FailingStreak") or 0), None if exit_code is None else int(exit_code), output
+        status,
+        int(reported.get("FailingStreak") or 0),
+        None if exit_code is None else int(exit_code),
+        output,
+        name_of(inspected),
     )
     if status == "starting":
         last = f"; last try: exit {health.exit_code}: {output}" if exit_code else ""

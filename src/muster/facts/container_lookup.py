@@ -53,8 +53,13 @@ def pattern(container: Container) -> str:
 def parse(match: str, matches: Matches) -> ContainerLookup:
     """Make the fact of what the engine has by that name."""
     inspected = matches.inspected
-    name = None if inspected is None else str(inspected["Name"]).lstrip("/")
+    name = None if inspected is None else name_of(inspected)
     return ContainerLookup(match, tuple(each.lstrip("/") for each in matches.names), name)
+
+
+def name_of(inspected: Mapping[str, Any]) -> str:
+    """The name of a container, as ``docker ps`` shows it."""
+    return str(inspected["Name"]).lstrip("/")
 
 
 def inspection(match: str, matches: Matches) -> Mapping[str, Any]:

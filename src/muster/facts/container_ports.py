@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from muster.facts.container_lookup import pattern, running
+from muster.facts.container_lookup import name_of, pattern, running
 from muster.need import need
 from muster.probes import InspectContainer, Matches, Probe
 from muster.targets import Container
@@ -35,6 +35,7 @@ class ContainerPorts:
 
     ports: tuple[Mapped, ...]
     network: str = "bridge"
+    name: str = field(default="", compare=False)
 
     def lacks(self, expected: Iterable[str]) -> tuple[str, ...]:
         """Those of the expected mappings that are not there, as they are written.
@@ -88,7 +89,8 @@ def displayed(ports: Iterable[Mapped]) -> list[str]:
 def parse(match: str, matches: Matches) -> ContainerPorts:
     """Make the fact of an inspection. Raises `Unobserved` where the container does not run."""
     inspected = running(match, matches)
-    return ContainerPorts(mapped(inspected), str((inspected.get("HostConfig") or {}).get("NetworkMode") or "bridge"))
+    network = str((inspected.get("HostConfig") or {}).get("NetworkMode") or "bridge")
+    return ContainerPorts(mapped(inspected), network, name_of(inspected))
 
 
 def _run(key: tuple[str, str], first: int, last: int) -> str:

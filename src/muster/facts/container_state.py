@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from muster.facts.container_lookup import inspection, pattern
+from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.container_ports import displayed, mapped
 from muster.need import need
 from muster.probes import InspectContainer, Matches, Probe
@@ -102,7 +102,7 @@ def parse(match: str, matches: Matches) -> ContainerState:
     inspected = inspection(match, matches)
     state = inspected["State"]
     return ContainerState(
-        name=str(inspected["Name"]).lstrip("/"),
+        name=name_of(inspected),
         status=str(state["Status"]),
         exit_code=int(state["ExitCode"]),
         oom_killed=bool(state["OOMKilled"]),

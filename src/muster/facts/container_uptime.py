@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from muster.facts.container_lookup import pattern, running
+from muster.facts.container_lookup import name_of, pattern, running
 from muster.facts.container_state import moment, up_seconds
 from muster.need import need
 from muster.probes import InspectContainer, Matches, Probe, Unobserved
@@ -23,6 +23,7 @@ class ContainerUptime:
 
     started_at: datetime
     seconds: float
+    name: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"Up {span(self.seconds)}, since {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -40,7 +41,7 @@ def parse(match: str, matches: Matches) -> ContainerUptime:
         raise Unobserved("unreadable", "the engine gives no start time of a running container")
     if seconds < -ROUNDING:
         raise Unobserved("wrong", f"started {span(seconds)} in the future: the clock there and the one here differ")
-    return ContainerUptime(started_at, max(seconds, 0.0))
+    return ContainerUptime(started_at, max(seconds, 0.0), name_of(inspected))
 
 
 @need(Container)
