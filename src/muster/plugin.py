@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from muster.verdict import EXIT_CONFIGURATION, EXIT_NOTHING
+
+if TYPE_CHECKING:
+    from muster.suite import Suite
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -101,11 +105,41 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(severity, remediation, runbook, applies): an operational check")
     paths = inventory_paths(config)
-    if not paths or config.option.help:
+    if not paths or _only_tells(config):
         return
+    from muster.report.folder import Folder, FolderError
+    from muster.run import Run
+
+    folder = None
+    if not (hasattr(config, "workerinput") or config.option.collectonly or config.getoption("muster_dry_run")):
+        try:
+            folder = Folder(_reports(config))
+        except FolderError as error:
+            pytest.exit(str(error), EXIT_CONFIGURATION)
+    run = Run(config, _suite(config, paths), folder)
+    run.prepare_reports()
+    config.pluginmanager.register(run, "muster-run")
+    config.pluginmanager.register(run.collection, "muster-collection")
+
+
+def _only_tells(config: pytest.Config) -> bool:
+    """Whether pytest was only asked for something about itself, such as its options or fixtures."""
+    names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+    return any(getattr(config.option, name, None) for name in names)
+
+
+def _reports(config: pytest.Config) -> Path:
+    """Where the reports go: where ``--reports`` says, else beside the ini file that names the inventory."""
+    if config.getoption("--reports"):
+        return Path(config.getoption("--reports"))
+    beside_ini = config.inipath and not config.getoption("--inventory")
+    return (config.inipath.parent if config.inipath and beside_ini else config.invocation_params.dir) / "reports"
+
+
+def _suite(config: pytest.Config, paths: list[Path]) -> Suite:
+    """The suite of this run; leaves by `pytest.exit` where the inventory or an option is wrong."""
     from muster.inventory import InventoryError, NothingSelected, load, select
     from muster.inventory.units import seconds
-    from muster.run import Run
     from muster.suite import Suite
 
     settings = {}
@@ -126,7 +160,4 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(f"the inventory is wrong, nothing was contacted\n{error}", EXIT_CONFIGURATION)
     except NothingSelected as error:
         pytest.exit(str(error), EXIT_NOTHING)
-    run = Run(config, Suite(inventory, targets, deadline=deadline))
-    run.prepare_reports()
-    config.pluginmanager.register(run, "muster-run")
-    config.pluginmanager.register(run.collection, "muster-collection")
+    return Suite(inventory, targets, deadline=deadline)

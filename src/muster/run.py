@@ -14,8 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from functools import cached_property
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,7 +23,7 @@ from muster.declaration import described
 from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
 from muster.probes import Unobserved
 from muster.report import terminal
-from muster.report.folder import FolderError, claim
+from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
 from muster.report.junit import MANY, explanation, properties
 from muster.report.listing import Listing
 from muster.report.results import Results
@@ -33,8 +32,8 @@ from muster.targets import Target
 from muster.verdict import (
     EXIT_BAD,
     EXIT_BROKEN,
-    EXIT_CONFIGURATION,
     EXIT_INTERRUPTED,
+    EXIT_NOTHING,
     Tally,
     Verdict,
 )
@@ -50,7 +49,7 @@ GARBAGE = 50_000
 class Run:
     """One run over an inventory, as a pytest plugin."""
 
-    def __init__(self, config: pytest.Config, suite: Suite) -> None:
+    def __init__(self, config: pytest.Config, suite: Suite, folder: Folder | None) -> None:
         self.config = config
         self.suite = suite
         self.id = uuid.uuid4().hex
@@ -62,14 +61,14 @@ class Run:
         self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
         self._all_quick = False
         self._many = False
-        self._folder: Path | None = None
+        self._folder = folder
         self._page: HtmlReport | None = None
         self._results: Results | None = None
-        self._lock: IO[str] | None = None
         self._interrupted = False
         self._on_interrupt: Any = None
         self._selected = 0
         self._judged = False
+        self._nothing = False
         self._unwritten: OSError | None = None
         self._collection_failed = False
         self._thresholds = gc.get_threshold()
@@ -77,23 +76,14 @@ class Run:
     # Reports
 
     def prepare_reports(self) -> None:
-        """Claim the folder of the reports, and tell pytest's own writers to write there.
-
-        Nothing is written where nothing will be judged: a dry run, a collection, a worker of xdist.
-        """
-        option = self.config.option
-        if self.dry or option.collectonly or self.is_worker or getattr(option, "version", 0):
+        """Tell pytest's own writers to write to the folder of the reports, unless its options say where."""
+        option, folder = self.config.option, self._folder
+        if folder is None:
             return
-        folder = Path(self.config.getoption("--reports") or self.config.invocation_params.dir / "reports")
-        try:
-            self._lock = claim(folder)
-            self._folder = folder
-        except FolderError as error:
-            pytest.exit(str(error), EXIT_CONFIGURATION)
         if getattr(option, "xmlpath", "") is None:
-            option.xmlpath = str(folder / "junit.xml")
+            option.xmlpath = str(folder.path / JUNIT)
         if getattr(option, "htmlpath", "") is None:
-            option.htmlpath = str(folder / "report.html")
+            option.htmlpath = str(folder.path / PAGE)
             option.self_contained_html = True
         if self.config.pluginmanager.hasplugin("html"):
             from muster.report.html import HtmlReport
@@ -122,7 +112,7 @@ class Run:
         if failed or self.config.option.collectonly:
             return None
         if self._folder:
-            self._results = Results(self._folder / "results.jsonl", self.id)
+            self._results = Results(self._folder.path / RESULTS, self.id)
         if self.config.pluginmanager.hasplugin("dsession"):
             return None
         for item in session.items:
@@ -290,6 +280,7 @@ class Run:
         if self._many:
             self._make_room(session)
         session.exitstatus = self._exit_code(session.exitstatus)
+        self._nothing = session.exitstatus == EXIT_NOTHING
         terminal.leave_to_listing(self._terminal, self.config)
         self._judged = True
         if self._results:
@@ -327,10 +318,10 @@ class Run:
         self.suite.close()
         if self._on_interrupt is not None:
             signal.signal(signal.SIGINT, self._on_interrupt)
-        if self.is_worker or self.dry or not (self.tally.counts or self._interrupted):
+        if self._folder is None:
             return
-        terminal.last_line(self._terminal, self.tally, self._selected)
+        if self.tally.counts or self._interrupted or self._nothing:
+            terminal.last_line(self._terminal, self.tally, self._selected)
         if self._unwritten:
-            terminal.not_whole(self._terminal, self._unwritten, self._folder)
-        if self._lock:
-            self._lock.close()
+            terminal.not_whole(self._terminal, self._unwritten, self._folder.path)
+        self._folder.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from checks import test_docker_engines as engines
 from checks import test_hosts as hosts
 from muster import (
     Attempt,
@@ -154,19 +153,19 @@ def test_an_expected_unit_that_is_not_active_is_named(unit: Unit, message: str) 
 
 
 def test_a_docker_engine_that_answers_is_right() -> None:
-    engines.test_docker_engine_answers(DockerAnswer(Attempt("connected"), "20.10.24", "1.41"))
+    hosts.test_docker_engine_answers(DockerAnswer(Attempt("connected"), "20.10.24", "1.41"))
 
 
 def test_a_docker_engine_that_is_gone_is_told() -> None:
     with pytest.raises(AssertionError, match="Docker engine: refused, expected an answer to GET /version"):
-        engines.test_docker_engine_answers(DockerAnswer(Attempt("refused", "network")))
+        hosts.test_docker_engine_answers(DockerAnswer(Attempt("refused", "network")))
 
 
 def test_containers_that_run_or_are_done_are_well() -> None:
     running = ListedContainer("web", "web:1", "running", "Up 3 hours (healthy)", "healthy")
     done = ListedContainer("job", "job:1", "exited", "Exited (0) 2 hours ago", exit_code=0)
-    engines.test_docker_containers_are_well(DockerContainers((running, done)))
-    engines.test_docker_containers_are_well(DockerContainers(()))
+    hosts.test_docker_containers_are_well(DockerContainers((running, done)))
+    hosts.test_docker_containers_are_well(DockerContainers(()))
 
 
 @pytest.mark.parametrize(
@@ -180,11 +179,11 @@ def test_containers_that_run_or_are_done_are_well() -> None:
 )
 def test_a_container_in_trouble_is_named(container: ListedContainer) -> None:
     with pytest.raises(AssertionError) as failure:
-        engines.test_docker_containers_are_well(DockerContainers((container,)))
+        hosts.test_docker_containers_are_well(DockerContainers((container,)))
     assert str(failure.value).startswith(f"db: {container.status}, expected none in trouble")
 
 
 def test_many_containers_in_trouble_are_not_all_named() -> None:
     dead = tuple(ListedContainer(f"job-{number}", "job:1", "dead", "Dead") for number in range(40))
     with pytest.raises(AssertionError, match=r"^job-0: Dead.* job-4: Dead and more, expected none in trouble"):
-        engines.test_docker_containers_are_well(DockerContainers(dead))
+        hosts.test_docker_containers_are_well(DockerContainers(dead))

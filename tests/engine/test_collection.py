@@ -53,7 +53,7 @@ def test_a_badly_written_check_is_refused_with_file_and_line(tmp_path: Path, che
     assert made.code == 2, made.terminal
     assert complaint in made.terminal
     assert "Traceback" not in made.terminal
-    assert not (made.folder / "results.jsonl").read_text("utf-8"), "nothing is judged beside a check that is wrong"
+    assert not (made.folder / "results.jsonl").exists(), "nothing is judged beside a check that is wrong"
 
 
 def test_all_that_is_wrong_with_a_check_is_said_at_once(tmp_path: Path) -> None:
@@ -166,3 +166,18 @@ def test_a_deadline_that_is_no_duration_is_refused(tmp_path: Path) -> None:
     made = run(tmp_path, "--deadline", "soon", inventory=HERE)
     assert made.code == 2
     assert "--deadline soon: is not a duration" in made.terminal
+
+
+def test_a_run_that_judges_nothing_leaves_no_reports_of_the_one_before(tmp_path: Path) -> None:
+    first = run(tmp_path, checks=check("def test_load(load):\n    '''Fine.'''"), inventory=HERE)
+    assert (first.code, len(first.results)) == (0, 2)
+    for wrong in (("--limit", "nowhere"), ("--set", "nothing=1")):
+        again = run(tmp_path, *wrong, inventory=HERE)
+        assert again.code in (2, 5), again.terminal
+        assert [each.name for each in again.folder.iterdir()] == [".lock"]
+
+
+def test_asking_pytest_about_itself_keeps_the_reports(tmp_path: Path) -> None:
+    run(tmp_path, checks=check("def test_load(load):\n    '''Fine.'''"), inventory=HERE)
+    for question in ("--markers", "--fixtures", "--help", "--collect-only"):
+        assert len(run(tmp_path, question, inventory=HERE).results) == 2, question

@@ -1,38 +1,54 @@
-"""The folder that a run writes its reports to: made, and held by one run at a time."""
+"""The folder that a run writes its reports to: made, held by one run at a time, and cleared of the last one's."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
+
+_WAY_OUT = "name another with --reports DIR"
+
+JUNIT, PAGE, RESULTS = "junit.xml", "report.html", "results.jsonl"
 
 
 class FolderError(Exception):
     """The folder cannot be used. The message says why, and the way out."""
 
 
-def claim(folder: Path) -> IO[str]:
-    """Make ``folder`` and hold it for this process until the returned file is closed, or the process ends.
+class Folder:
+    """The folder ``path``, made where it is not there, and this process's own until `close`.
+
+    The reports of an earlier run are removed: a run that ends before it judges must not leave them to be taken for
+    its own.
 
     Raises:
         FolderError: it cannot be written, or another run holds it.
     """
-    way_out = "name another with --reports DIR"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.jsonl").open("a", encoding="utf-8").close()
-        lock = (folder / ".lock").open("a+", encoding="utf-8")
-    except OSError as error:
-        raise FolderError(f"cannot write reports to {folder}: {error.strerror}; {way_out}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        holder = lock.read(20).strip() or "unknown"
-        lock.close()
-        raise FolderError(f"another run (pid {holder}) is writing reports to {folder}; {way_out}") from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / ".lock").open("a+", encoding="utf-8")
+            self._hold()
+            for name in (JUNIT, PAGE, RESULTS):
+                if (old := path / name).is_file() and not old.is_symlink():
+                    old.unlink()
+        except OSError as error:
+            raise FolderError(f"cannot write reports to {path}: {error.strerror}; {_WAY_OUT}") from None
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            holder = self._lock.read(20).strip() or "unknown"
+            self._lock.close()
+            said = f"another run (pid {holder}) is writing reports to {self.path}; {_WAY_OUT}"
+            raise FolderError(said) from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
