@@ -174,7 +174,7 @@ def test_a_file_that_is_not_there_is_missing(host: Place, tmp_path: Path) -> Non
         found = host.attempt(path)
         assert (found.cause, str(found)) == ("missing", f"missing: {path}: no such file")
         failures = all_facts_are_unobserved(host, path, NEEDS[1:])
-        assert [each.cause for each in failures] == ["missing", "missing"]
+        assert [(each.cause, each.message) for each in failures] == [("missing", str(found))] * 2
 
 
 def test_a_missing_file_whose_path_speaks_of_permissions_is_missing(host: Place, tmp_path: Path) -> None:
@@ -195,8 +195,10 @@ def test_what_is_no_regular_file_is_no_database(host: Place, tmp_path: Path) -> 
     listener.bind(str(tmp_path / "socket"))
     with listener:
         for path in (sqlite_files.folder_in_its_place(tmp_path), pipe, tmp_path / "socket"):
-            assert (host.attempt(path).cause, host.attempt(path).outcome) == ("wrong", "not a database")
-            assert [each.cause for each in all_facts_are_unobserved(host, path, NEEDS[1:])] == ["wrong", "wrong"]
+            found = host.attempt(path)
+            assert (found.cause, found.outcome) == ("wrong", "not a database")
+            failures = all_facts_are_unobserved(host, path, NEEDS[1:])
+            assert [(each.cause, each.message) for each in failures] == [("wrong", str(found))] * 2
 
 
 def test_a_file_with_a_wrong_beginning_is_no_database(host: Place, tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_a_file_that_was_cut_off_is_corrupt(host: Place, tmp_path: Path) -> None
     found = host.attempt(path)
     assert (found.cause, found.outcome) == ("wrong", "corrupt")
     assert "malformed" in found.detail
-    assert "could not be opened" in all_facts_are_unobserved(host, path, NEEDS[2:])[0].message
+    assert str(found) == all_facts_are_unobserved(host, path, NEEDS[2:])[0].message
 
 
 def test_damage_amid_the_file_is_found_by_the_integrity_check(host: Place, tmp_path: Path) -> None:

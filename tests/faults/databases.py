@@ -30,13 +30,13 @@ def damaged(says: str, *, cause: str = "wrong") -> dict[str, object]:
     """It cannot be opened, which is critical, once; so it cannot be checked. The size of its file is known."""
     return {
         "database_accepts_connections": critical(says, "expected a connection", cause=cause),
-        "database_integrity": unknown("could not be opened", says, cause=cause),
+        "database_integrity": unknown(says, cause=cause),
     }
 
 
-def nowhere(says: str, beside: str, *, cause: str) -> dict[str, object]:
+def nowhere(says: str, *, cause: str) -> dict[str, object]:
     """There is not even a file."""
-    return damaged(says, cause=cause) | {"database_size_is_within_limits": unknown(beside, cause=cause)}
+    return damaged(says, cause=cause) | {"database_size_is_within_limits": unknown(says, cause=cause)}
 
 
 def unexamined(*says: str, cause: str) -> dict[str, object]:
@@ -50,10 +50,12 @@ def on(host: str) -> tuple[Case, ...]:
         Case("good", file("good"), host=host),
         Case("wal", file("wal"), host=host),
         Case("wal-open", file("wal-open"), host=host),
-        Case("missing", file("missing"), nowhere("missing.db: no such file", "no such file", cause="missing"), host),
+        Case(
+            "missing", file("missing"), nowhere("missing.db: no such file", cause="missing"), host
+        ),
         Case("empty", file("empty"), damaged("empty.db: the file has 0 bytes"), host),
         Case("corrupt-header", file("corrupt-header"), damaged("does not begin as SQLite files do"), host),
-        Case("folder", file("folder"), nowhere("a folder is in its place", "no regular file", cause="wrong"), host),
+        Case("folder", file("folder"), nowhere("folder.db: a folder is in its place", cause="wrong"), host),
         Case(
             "corrupt-index",
             file("corrupt-index"),
@@ -71,7 +73,7 @@ CASES = (
     *on(ONLY_SQLITE3),
     *on(ONLY_PYTHON3),
     Case("good", file("good"), unexamined("neither sqlite3 nor python3", "install one", cause="missing"), NEITHER),
-    Case("missing", file("missing"), nowhere("no such file", "no such file", cause="missing"), NEITHER),
+    Case("missing", file("missing"), nowhere("missing.db: no such file", cause="missing"), NEITHER),
     Case("empty", file("empty"), damaged("the file has 0 bytes"), NEITHER),
     Case("good", file("good"), host=OPS),
     Case("unreadable", file("unreadable"), unexamined("cannot be read by", "sudo", cause="permission"), OPS),

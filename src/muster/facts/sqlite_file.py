@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from muster.facts.database_attempt import opening
 from muster.facts.sqlite import ask, read
 from muster.need import need
 from muster.probes import Output, Probe, Unobserved
@@ -49,10 +50,9 @@ def parse(database: Database, output: Output) -> SqliteFile:
     """
     look = read(database, output)
     size_bytes, modified = look.number("size"), look.number("modified")
-    if look.kind == "missing":
-        raise Unobserved("missing", f"{look.path}: no such file")
-    if look.kind in ("folder", "special"):
-        raise Unobserved("wrong", f"{look.path} is no regular file")
+    if look.kind in ("missing", "folder", "special"):
+        attempt = opening(look)
+        raise Unobserved(attempt.cause or "wrong", str(attempt))
     if size_bytes is None:
         look.observable()
         raise Unobserved("unreadable", f"neither stat nor ls gave the size of {look.path}")

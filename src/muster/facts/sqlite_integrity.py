@@ -43,7 +43,7 @@ def parse(database: Database, output: Output) -> SqliteIntegrity:
     look = read(database, output)
     attempt = opening(look)
     if not attempt.connected:
-        raise Unobserved(attempt.cause or "wrong", f"not checked, since it could not be opened: {attempt}")
+        raise Unobserved(attempt.cause or "wrong", str(attempt))
     if look.further == ("ok",) and not look.status:
         return SqliteIntegrity()
     if look.locked:
