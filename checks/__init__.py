@@ -1,1 +1,1 @@
-"""The checks that ship: what must be true of hosts, Docker engines, containers, endpoints and databases."""
+"""The checks that ship: what must be true of hosts and their Docker engines, containers, endpoints and databases."""
