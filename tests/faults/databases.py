@@ -50,9 +50,7 @@ def on(host: str) -> tuple[Case, ...]:
         Case("good", file("good"), host=host),
         Case("wal", file("wal"), host=host),
         Case("wal-open", file("wal-open"), host=host),
-        Case(
-            "missing", file("missing"), nowhere("missing.db: no such file", cause="missing"), host
-        ),
+        Case("missing", file("missing"), nowhere("missing.db: no such file", cause="missing"), host),
         Case("empty", file("empty"), damaged("empty.db: the file has 0 bytes"), host),
         Case("corrupt-header", file("corrupt-header"), damaged("does not begin as SQLite files do"), host),
         Case("folder", file("folder"), nowhere("folder.db: a folder is in its place", cause="wrong"), host),
