@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,22 @@ def test_a_container_that_could_not_be_started_tells_why() -> None:
 def test_state_reads_as_docker_ps_prints_it() -> None:
     found = container_state.parse("*", recorded("healthy", after=3 * 3600 + 900))
     assert str(found).startswith("Up 3 hours (healthy), 6379/tcp, 127.0.0.1:8787->8787/tcp, 0.0.0.0:9000-9002->")
-    assert str(container_state.parse("*", recorded("paused", after=61))) == "Up 1 minute (paused)"
-    assert str(container_state.parse("*", recorded("exited"))) == "gone-1: exited with 3"
+    assert str(container_state.parse("*", recorded("paused", after=61))).startswith("Up 1 minute (paused)")
+    assert str(container_state.parse("*", recorded("exited"))).startswith("gone-1: exited with 3")
+
+
+@pytest.mark.parametrize(
+    ("state", "count", "says"),
+    [
+        ("healthy", 0, "/udp, 0 restarts"),
+        ("paused", 1, "Up 1 minute (paused), 1 restart"),
+        ("exited", 2, "gone-1: exited with 3, 2 restarts"),
+        ("restarting", 7, "restarting after exit 1, 7 restarts so far"),
+    ],
+)
+def test_state_ends_with_how_often_it_was_restarted(state: str, count: int, says: str) -> None:
+    found = replace(container_state.parse("*", recorded(state, after=61)), restart_count=count)
+    assert str(found).endswith(says)
 
 
 def test_state_knows_when_it_started_and_ended() -> None:

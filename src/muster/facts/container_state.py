@@ -67,13 +67,16 @@ class ContainerState:
         return f"{self.status}: {self.error}" if self.error else self.status
 
     def __str__(self) -> str:
+        """As ``docker ps`` prints it, then how often it was started again."""
+        restarts = plural(self.restart_count, "restart")
         if self.up_seconds is None:
-            return f"{self.name}: {self.summary}"
+            told = f"{self.name}: {self.summary}"
+            return told if self.status == "restarting" else f"{told}, {restarts}"
         notes = [self.health] if self.health != "none" else []
         if self.status != "running":
             notes.append(self.status)
         up = f"Up {span(self.up_seconds)}" + "".join(f" ({note})" for note in notes)
-        return ", ".join((up, *self.ports))
+        return ", ".join((up, *self.ports, restarts))
 
 
 def moment(text: str) -> datetime | None:
