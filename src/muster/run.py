@@ -105,6 +105,8 @@ class Run:
         # a third of a run of 30,000. Only gathering makes garbage that matters, and what it imports is none.
         gc.disable()
         gc.set_threshold(GARBAGE)
+        if self.config.get_verbosity() <= 0:
+            self._terminal.showfspath = False  # pytest's path is for its letters, and the listing stands for these
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
