@@ -126,6 +126,17 @@ def test_the_bar_has_no_colour_for_who_wants_none(tmp_path: Path, wish: dict[str
     assert not COLOUR.search(run.text), COLOUR.search(run.text)
 
 
+@pytest.mark.parametrize("columns", [80, 24])
+def test_the_bar_leaves_room_for_what_a_terminal_shows_of_two_ctrl_c(tmp_path: Path, columns: int) -> None:
+    with watched(tmp_path, COLUMNS=str(columns)) as run:
+        run.wait_for(re.compile("gathering"))
+        assert run.end() == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", run.text)
+    drawn = [line for line in re.split(r"[\r\n]", plain) if "gathering" in line]
+    assert drawn
+    assert max(map(len, drawn)) <= columns - len("^C^C"), drawn
+
+
 def test_a_terminal_that_cannot_move_its_cursor_has_no_bar(tmp_path: Path) -> None:
     with watched(tmp_path, TERM="dumb") as run:
         assert run.end() == 0

@@ -13,6 +13,9 @@ from muster.targets import Host
 #: Seconds before the bar appears: a short gathering needs none, and does not pay for its import.
 PATIENCE = 0.5
 
+#: Columns that stay empty behind the bar: a terminal shows "^C" there, and where that wraps, the bar is not erased.
+MARGIN = len("^C^C")
+
 
 @contextmanager
 def bar(wanted: Mapping[Host, int], *, colour: bool) -> Iterator[Callable[[Host, int], None]]:
@@ -60,6 +63,7 @@ class _Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         console = Console(file=sys.stdout, no_color=not self._colour, highlight=False)
+        console.width -= MARGIN
         said = TextColumn("gathering {task.description}")
         columns = (said, BarColumn(bar_width=None), TimeElapsedColumn()) if console.width >= 60 else (said,)
         with self._lock:
