@@ -128,6 +128,17 @@ class Run:
             # A worker is told its items one by one: each host is gathered on the first use of its facts.
             self._all_quick = all(map(self.collection.is_quick, session.items))
             return None
+        try:
+            self._gather_and_judge(session)
+        except KeyboardInterrupt as interrupt:
+            if type(interrupt) is not KeyboardInterrupt or self.config.option.fulltrace:
+                raise
+            self._note_interrupt()
+            # Of a KeyboardInterrupt pytest would tell where in Python's own library it came.
+            pytest.exit("interrupted")
+        return True
+
+    def _gather_and_judge(self, session: pytest.Session) -> None:
         self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
         if session.items:
             gc.freeze()
@@ -137,7 +148,6 @@ class Run:
                 self.suite.gather(plan, progress)
             gc.disable()
         self._judge(session)
-        return True
 
     # Judge
 
@@ -260,10 +270,13 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         if type(excinfo.value) is KeyboardInterrupt:
-            self._interrupted = True
-            if threading.current_thread() is threading.main_thread():
-                # The reports of what was judged are written now: a second Ctrl-C would tear them.
-                self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            self._note_interrupt()
+
+    def _note_interrupt(self) -> None:
+        self._interrupted = True
+        if threading.current_thread() is threading.main_thread():
+            # The reports of what was judged are written now: a second Ctrl-C would tear them.
+            self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:

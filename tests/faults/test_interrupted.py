@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.faults.cases import CLONE, command, results, surroundings
 from tests.servers.http import HttpServer
 from tests.servers.processes import children, runs, wait_for
@@ -39,7 +41,8 @@ def test_zz_the_check_is_quick(target: Endpoint) -> None:
 '''
 
 
-def test_ctrl_c_while_gathering_leaves_no_connection_and_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trace", [False, True], ids=["usual", "full-trace"])
+def test_ctrl_c_while_gathering_leaves_no_connection_and_no_process(tmp_path: Path, trace: bool) -> None:
     (tmp_path / "test_slow.py").write_text(SLOW)
     with HttpServer() as server, socket.create_server(("127.0.0.1", 0)) as sshd:
         silent = {"address": "127.0.0.1", "port": sshd.getsockname()[1], "connect_timeout": "1m"}
@@ -47,7 +50,7 @@ def test_ctrl_c_while_gathering_leaves_no_connection_and_no_process(tmp_path: Pa
             "hosts": {"here": {"connection": "local"}, "silent": {"connection": silent}},
             "endpoints": {"slow": {"url": f"{server.url}/slow-headers", "timeout": "1m"}},
         }
-        options = (str(tmp_path / "test_slow.py"), "checks", "-k", "not zz")
+        options = (str(tmp_path / "test_slow.py"), "checks", "-k", "not zz", *["--full-trace"] * trace)
         with _started(tmp_path, inventory, *options) as process:
             connected, _ = sshd.accept()
             wait_for(lambda: server.asked("/slow-headers") == 1, "the request")
@@ -62,7 +65,9 @@ def test_ctrl_c_while_gathering_leaves_no_connection_and_no_process(tmp_path: Pa
     assert not [pid for pid in below if runs(pid)]
     assert not _group(process.pid)
     assert "Traceback" not in said
-    assert "KeyboardInterrupt" in said
+    # Where Python was waiting is for who asks for it.
+    assert ("threading.py" in said) is trace, said
+    assert ("KeyboardInterrupt" if trace else "Exit: interrupted !") in said
     ET.parse(tmp_path / "reports" / "junit.xml")
 
 
