@@ -29,8 +29,8 @@ check: .venv/installed  ## look at this machine, or at INVENTORY=file.yaml; repo
 	echo "pytest ended with $$status: $$meaning. (make itself ends with 2 whenever that is not 0.)" >&2; \
 	exit $$status
 
-demo: .venv/installed  ## start a small service, show every verdict once, stop it; reports go to reports/demo/
-	@$(BIN)/python -m muster.demo run
+demo: .venv/installed  ## start a small service, show every verdict once, stop it; reports go to reports/demo/ or ARGS='--reports DIR'
+	@$(BIN)/python -m muster.demo run $(ARGS)
 
 test: provision .venv/installed-for-tests lint  ## the tests of the suite itself, with real servers
 	@$(BIN)/pytest -c tests/pytest.ini --rootdir tests -n 2 --dist loadfile -q tests $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -29,6 +30,25 @@ def test_the_demo_shows_every_verdict_as_it_says(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].endswith(f"as inventories/demo.yaml is built to show; reports in {tmp_path}/")
     verdicts = {json.loads(line)["verdict"] for line in (tmp_path / "results.jsonl").open()}
     assert verdicts == {"ok", "warning", "critical", "unknown", "skipped"}
+
+
+def test_a_second_demo_is_told_how_to_have_a_folder_of_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "muster.demo", "run", "--reports", str(tmp_path)]
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        done = subprocess.run(command, cwd=CLONE, capture_output=True, text=True, timeout=60)
+    finally:
+        os.close(folder)
+    told = f"demo: {tmp_path}: another demo writes its reports there; name another: make demo ARGS='--reports DIR'\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    assert not list(tmp_path.iterdir())
+
+
+def test_make_demo_takes_a_folder_for_its_reports() -> None:
+    command = ["make", "-n", "demo", "ARGS=--reports elsewhere"]
+    done = subprocess.run(command, cwd=CLONE, capture_output=True, text=True, timeout=60, check=True)
+    assert "-m muster.demo run --reports elsewhere" in done.stdout
 
 
 def test_the_service_serves_until_it_is_told_to_stop() -> None:

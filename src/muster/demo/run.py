@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -23,9 +24,32 @@ SELECTION = "not no_unit_has_failed"
 def run(inventory: Path, reports: Path, arguments: Iterable[str] = ()) -> int:
     """Start the service, run pytest on it, stop it, and compare.
 
-    Returns 0 where each target shows what its label says and each verdict is there; 1 where not; 130 when
-    interrupted; else what pytest returned.
+    Returns 0 where each target shows what its label says and each verdict is there; 1 where not; 2 where the
+    reports cannot be written, as while another demo writes there; 130 when interrupted; else what pytest returned.
     """
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        held = os.open(reports, os.O_RDONLY)
+    except OSError as error:
+        return _no_reports(reports, error.strerror or str(error))
+    try:
+        # Pytest holds the folder only until it ends, and its results are read after that.
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return _no_reports(reports, "another demo writes its reports there")
+    try:
+        return _run(inventory, reports, arguments)
+    finally:
+        os.close(held)
+
+
+def _no_reports(reports: Path, why: str) -> int:
+    print(f"demo: {reports}: {why}; name another: make demo ARGS='--reports DIR'", file=sys.stderr)
+    return 2
+
+
+def _run(inventory: Path, reports: Path, arguments: Iterable[str]) -> int:
     service = subprocess.Popen(
         [sys.executable, "-m", "muster.demo", "serve"],
         stdout=subprocess.PIPE,
