@@ -106,6 +106,14 @@ def test_a_test_may_ask_how_the_host_is_connected(reached: Access) -> None:
     assert pooled_host(reached).backend.get_connection_type() == reached.host.connection.kind
 
 
+def test_a_command_that_failed_says_where_it_ran(tmp_path: Path) -> None:
+    checks = "def test_it(host):\n    assert host.run('echo why >&2; exit 3').rc == 0"
+    made = run(tmp_path, checks=checks, inventory=inventory(here=LOCAL))
+    (told,) = (each["message"] for each in made.results)
+    assert "CommandResult(backend=<here (local)>, exit_status=3, command=b'echo why >&2; exit 3'" in told
+    assert "object at" not in told
+
+
 def test_a_long_output_and_a_long_complaint_are_whole(reached: Access) -> None:
     long = "head -c 1000000 /dev/zero"
     output = pooled_host(reached).run(f"{long}; {long} >&2")

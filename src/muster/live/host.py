@@ -23,6 +23,10 @@ class PooledBackend(BaseBackend):  # type: ignore[misc]
         super().__init__(access.host.name)
         self._access = access
 
+    def __repr__(self) -> str:
+        """Short: it stands in the message of each assertion about a command."""
+        return f"<{self._access.host.name or 'this machine'} ({self.get_connection_type()})>"
+
     def get_connection_type(self) -> str:
         """``local``, ``ssh`` or ``docker``, as the inventory says."""
         return self._access.host.connection.kind
