@@ -48,9 +48,24 @@ except sqlite3.Error as error:
     sys.exit(1)
 """
 
-# POSIX sh, for dash and busybox too. First lines of a word and a value, then, after a blank line, what
-# sqlite3 said. readlink: SQLite looks for -wal and -shm beside the file that a link leads to; the dot keeps
-# a name's own line end from being stripped.
+#: POSIX sh, for dash and busybox too: how the file ``$p`` is opened, in ``$how``; ``stranded`` where it cannot be
+#: read without writing. ``ask`` calls ``try``, which the script around it defines, once more where a service has
+#: opened the file meanwhile. SQLite looks for -wal and -shm beside ``$r``, the file that a link leads to; the dot
+#: keeps a name's own line end from being stripped.
+OPENING = r"""r=$(readlink -f "$p" && echo .); r=${r%??}; [ -n "$r" ] || r=$p
+how='mode=ro'
+if [ "$(dd if="$p" bs=1 skip=18 count=1 2>/dev/null)" = "$(printf '\002')" ]; then
+  if [ -e "$r-wal" ] && [ -e "$r-shm" ]; then how='mode=ro&readonly_shm=1'
+  elif [ -s "$r-wal" ]; then how=stranded
+  else how='immutable=1'
+  fi
+fi
+ask() {
+  try
+  if [ "$how" = 'immutable=1' ] && [ -e "$r-wal" ] && [ -e "$r-shm" ]; then how='mode=ro&readonly_shm=1'; try; fi
+}"""
+
+# Prints first lines of a word and a value, then, after a blank line, what sqlite3 said.
 _SCRIPT = r"""(
 LC_ALL=C; export LC_ALL; set -f
 p={path}
@@ -80,32 +95,27 @@ if [ ! -f "$p" ]; then say kind special; exit 0; fi
 if [ ! -s "$p" ]; then say kind empty; exit 0; fi
 [ -r "$p" ] || denied ''
 if [ "$(dd if="$p" bs=15 count=1 2>/dev/null)" != 'SQLite format 3' ]; then say kind foreign; exit 0; fi
-r=$(readlink -f "$p" && echo .); r=${{r%??}}; [ -n "$r" ] || r=$p
-how='mode=ro'
-if [ "$(dd if="$p" bs=1 skip=18 count=1 2>/dev/null)" = "$(printf '\002')" ]; then
+{opening}
+if [ "$how" != 'mode=ro' ]; then
   say journal wal
   if [ -e "$r-wal" ]; then set -- $(ls -lnL "$r-wal"); say wal "$5"; fi
-  if [ -e "$r-wal" ] && [ -e "$r-shm" ]; then
-    for side in -wal -shm; do [ -r "$r$side" ] || denied "$side"; done
-    how='mode=ro&readonly_shm=1'
-  elif [ -s "$r-wal" ]; then say kind stranded; exit 0
-  else how='immutable=1'
-  fi
 fi
+case $how in
+stranded) say kind stranded; exit 0 ;;
+*readonly_shm=1) for side in -wal -shm; do [ -r "$r$side" ] || denied "$side"; done ;;
+esac
 if command -v sqlite3 >/dev/null 2>&1; then tool=sqlite3
 elif command -v python3 >/dev/null 2>&1; then tool=python3
 else say kind toolless; exit 0
 fi
-ask() {{
+answer() {{
   case $tool in
   sqlite3) sqlite3 -readonly -batch -bail -init /dev/null -cmd '.timeout {patience}' {uri}"?$how" {sql} ;;
   python3) python3 -IS -c {python} {uri}"?$how" {patience} {sql} ;;
   esac </dev/null 2>&1
 }}
-out=$(ask); status=$?
-if [ "$how" = 'immutable=1' ] && [ -e "$r-wal" ] && [ -e "$r-shm" ]; then
-  how='mode=ro&readonly_shm=1'; out=$(ask); status=$?
-fi
+try() {{ out=$(answer); status=$?; }}
+ask
 say kind file; say tool "$tool"; say status "$status"
 printf '\n%s\n' "$out"
 )"""
@@ -202,6 +212,7 @@ def ask(database: Database, *statements: str) -> Command:
     """
     path = sqlite_path(database.url)
     script = _SCRIPT.format(
+        opening=OPENING,
         path=quote(path),
         uri=quote("file://" + percent_encoded(path)),
         patience=int(_patience(database) * 1000),

@@ -1,8 +1,8 @@
 """``database``: a database that a test asks in SQL, through its host, and cannot change.
 
 An SQLite file is asked where it lies, by ``python3`` there, else by ``sqlite3``. The statement goes there on
-standard input: no process list shows it. How a file is opened so that nothing is written beside it is said in
-`muster.facts.sqlite`.
+standard input: no process list shows it. It is opened as `muster.facts.sqlite` does, so that nothing is written
+beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shlex import quote
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
-from muster.facts.sqlite import sqlite_path
+from muster.facts.sqlite import OPENING, sqlite_path
 from muster.live.access import MOST, Access
 from muster.probes import Command, Unobserved
 from muster.targets import Database
@@ -66,15 +66,9 @@ def answer(uri, patience, most, sql, values):
 # POSIX sh. Prints the tool and its status, then what it answered.
 _SCRIPT = r"""(
 p={path}
-r=$(readlink -f "$p" && echo .); r=${{r%??}}; [ -n "$r" ] || r=$p
-how='mode=ro'
-if [ "$(dd if="$p" bs=1 skip=18 count=1 2>/dev/null)" = "$(printf '\002')" ]; then
-  if [ -e "$r-wal" ] && [ -e "$r-shm" ]; then how='mode=ro&readonly_shm=1'
-  elif [ -s "$r-wal" ]; then echo stranded; exit 0
-  else how='immutable=1'
-  fi
-fi
-ask() {{
+{opening}
+if [ "$how" = stranded ]; then echo stranded; exit 0; fi
+try() {{
   tool=python3
   out=$(python3 -IS - {uri}"?$how" <<'{end}'
 {python}
@@ -89,7 +83,6 @@ ask() {{
   fi
 }}
 ask
-if [ "$how" = 'immutable=1' ] && [ -e "$r-wal" ] && [ -e "$r-shm" ]; then how='mode=ro&readonly_shm=1'; ask; fi
 echo "$tool $status"
 printf '%s\n' "$out"
 )"""
@@ -204,6 +197,7 @@ def _script(path: str, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) 
     while end in sql:
         end += "_"
     return _SCRIPT.format(
+        opening=OPENING,
         path=quote(path),
         uri=quote("file://" + percent_encoded(path)),
         most=LONGEST + 1,
