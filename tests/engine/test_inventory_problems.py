@@ -360,6 +360,93 @@ hots: {}
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'hosts: {b: {connection: {via: nosuch}, containers: {q: {ports: ["8787"]}}}}\n',
+            [
+                'i.yaml:1:31: via: unknown host "nosuch"; known here: b',
+                'i.yaml:1:65: ports: "8787" is not a port mapping; write it as docker ps does: 127.0.0.1:8787->8787/tcp',
+            ],
+        ),
+        (
+            "hosts: {a: {limits: {filesystem_used_percnt: {warn: 1}}}}\n",
+            [
+                'i.yaml:1:22: no check measures "filesystem_used_percnt"; did you mean "filesystem_used_percent"?',
+                'i.yaml:1:47: unknown key "warn"; did you mean "warning"?',
+            ],
+        ),
+        (
+            "hosts: {a: {limits: {x: {warn: 1, warning: 95, critical: 90}}}}\n",
+            [
+                "i.yaml:1:25: x: warning 95 above critical 90 would never be seen",
+                'i.yaml:1:26: unknown key "warn"; did you mean "warning"?',
+            ],
+        ),
+        (
+            "hosts: {a: {connection: none, listening: [http]}, b: {timeout: 0, connection: {via: a}}}\n",
+            [
+                "i.yaml:1:31: listening cannot be observed where connection is none; use ssh or local",
+                'i.yaml:1:43: listening: "http" is not a port; write 8787, 53/udp or 127.0.0.1:8787/tcp',
+                'i.yaml:1:64: timeout: "0" is out of range; a duration is more than 0 and at most 1d',
+                "i.yaml:1:85: via: a is not reached by ssh (its connection is none), so nothing can go through it",
+            ],
+        ),
+        (
+            "hosts: {a: {timeout: 0, endpoints: {e: {method: GET}}}}\n",
+            [
+                'i.yaml:1:22: timeout: "0" is out of range; a duration is more than 0 and at most 1d',
+                'i.yaml:1:37: endpoint "e" has no url; write url: https://...',
+            ],
+        ),
+        (
+            "hosts: {a: {}}\nendpoints: {a: {url: x}}\n",
+            [
+                'i.yaml:2:13: endpoint "a" has the name of the host at i.yaml:1:9; give it another',
+                'i.yaml:2:22: url: "x" is not a URL that is understood; write http://... or https://...',
+            ],
+        ),
+        (
+            'hosts: {a: {address: "${gone}", connection: {via: b}}}\n',
+            [
+                'i.yaml:1:22: the variable "gone" is not set anywhere; known here: inventory_host',
+                'i.yaml:1:51: via: unknown host "b"; known here: a',
+            ],
+        ),
+    ],
+)
+def test_a_mistake_hides_no_other(problems: Problems, text: str, expected: list[str]) -> None:
+    assert problems(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hosts: {a: {connection: loacl, docker: {url: 'tcp://a:1', ca_file: c}, containers: {c: {}}}}",
+        "hosts: {a: {connection: {knid: none}, listening: [22]}}",
+        "endpoints: {e: {ulr: http://a/}}",
+        "endpoints: {e: {url: x}}",
+        "endpoints: {e: {url: http://a/, values: {v: {pth: $.v}}}}",
+        "endpoints: {e: {url: http://a/, values: {v: {path: $.v, unt: MB, warning: 1GB}}}}",
+        "defaults: {limits: {x: {warning: 95}}}\nhosts: {a: {limits: {x: {warn: 1, critical: 90}}}}",
+        "defaults: {limits: {x: {warning: 95}}}\nhosts: {a: {limits: {x: {warning: lots, critical: 90}}}}",
+        "hosts: {a: {docker: {url: 'tpc://a:1', ca_file: c}, connection: none, containers: {c: {}}}}",
+        "hosts: {a: {connection: none, docker: {url: 'tcp://a:1', key_file: k, cert_file: []}}}",
+        "hosts: {a: {connection: {via: '${n}'}}}",
+        "hosts: {a: {groups: [gone], endpoints: {e: {method: GET}}}}",
+        "groups: {g: {endpoints: {e: {url: http://a/}}}}\nhosts: {a: {groups: g, endpoints: {e: {method: GET}}}}",
+        "groups: {g: {timeout: [], endpoints: {e: {url: http://a/}}}}\nhosts: {a: {groups: [g], endpoints: {e: }}}",
+        "groups: {g: [x]}\nhosts: {a: {groups: [g], endpoints: {e: }}}",
+        "groups: {'a b': {}}\nhosts: {a: {}}",
+        "hosts: {a: {limits: {x: {warning: 9, critical: 8}}, endpoints: {e: {url: http://a/, limits: {y: }}}}}",
+        "groups: {g: {connection: {key_file: '~${u}/k'}, timeout: '${t}', units: x}}\nhosts: {a: {}}",
+    ],
+)
+def test_a_mistake_leads_to_no_other(problems: Problems, text: str) -> None:
+    assert len(problems(text)) == 1
+
+
 def test_a_mistake_of_a_group_is_said_once_however_many_hosts_are_in_it(problems: Problems) -> None:
     assert (
         len(problems("groups: {g: {timeout: '${n}'}}\nhosts: {'a[1:500]': {groups: [g]}, b: {vars: {n: 1}}}\n")) == 1

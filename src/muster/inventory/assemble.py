@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from muster.inventory.levels import BOUNDS, MEANINGLESS, SECTIONS, Level, Problems
+from muster.inventory.levels import BOUNDS, MEANINGLESS, SECTIONS, Content, Level, Problems, kind_of
 from muster.inventory.rules import Where, check_host, check_target, finder
+from muster.inventory.unclear import Unclear, merge
 from muster.limits import Limit
 from muster.targets import (
     NOTHING,
@@ -23,31 +24,28 @@ from muster.targets import (
     Value,
 )
 
-#: What levels say, with None for a level that is wrong.
-Contents = Sequence[dict[str, Any] | None]
 #: A target all but made: its class, and its fields without the host.
 _Blank = tuple[type[Target], dict[str, Any]]
 #: What the targets of a host have from it.
 COMMON = ("labels", "limits", "timeout")
-
-
-def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` upon ``under``: mappings merge key by key, anything else is replaced."""
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
-    return merged
+#: What the groups say that there are not, or that are not understood.
+_OF_UNKNOWN_GROUPS = Content(Unclear(), sound=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Mould:
-    """What hosts with the same levels have alike: all but the name, the position and the address."""
+class Mould:
+    """What hosts with the same levels have alike: all but the name, the position and the address.
 
-    host: dict[str, Any]
-    connection: dict[str, Any]
-    targets: tuple[_Blank, ...]
-    sound: bool
+    ``kind`` is that of the connection, empty where it is unclear; ``via`` the host that it goes through. There
+    are no ``targets``, and nothing of the ``host``, where something is wrong.
+    """
+
+    kind: str
+    via: str | None
+    connection: dict[str, Any] = field(default_factory=dict)
+    host: dict[str, Any] = field(default_factory=dict)
+    targets: tuple[_Blank, ...] = ()
+    sound: bool = False
 
 
 class Assembly:
@@ -59,42 +57,47 @@ class Assembly:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._moulds: dict[tuple[int, ...], _Mould] = {}
+        self._moulds: dict[tuple[int, ...], Mould] = {}
         self._merged: dict[tuple[int, ...], dict[str, Any]] = {}
         self._blanks: dict[int, _Blank] = {}
         self._shared_limits: dict[tuple[Any, ...], Limit] = {}
 
-    def host(
-        self, name: str, position: Position, groups: tuple[str, ...], levels: list[Level], contents: Contents
-    ) -> Iterator[Target]:
-        """The host and the targets under it; nothing where a level is wrong, or they do not go together.
+    def mould(self, levels: list[Level], contents: Sequence[Content], groups: tuple[str, ...]) -> Mould:
+        """What the levels make of a host that is in these groups; what does not go together is a problem.
 
         ``contents`` are what the ``levels`` say, outermost first and the host's own last.
         """
-        sound = [each for each in contents if each is not None]
-        if len(sound) < len(contents):
-            return
-        own = sound[-1]
-        mould = self._mould(levels, sound if own.keys() - {"groups", "address"} else sound[:-1])
+        *below, own = contents
+        written = own.says.get("groups", ())
+        if isinstance(written, Unclear) or not set(written) <= set(groups):
+            below.append(_OF_UNKNOWN_GROUPS)
+        if not own.sound or own.says.keys() - {"groups", "address"}:
+            below.append(own)
+        key = tuple(id(each.says) for each in below)
+        if key not in self._moulds:
+            self._moulds[key] = self._moulded(levels, below)
+        return self._moulds[key]
+
+    def host(
+        self, name: str, position: Position, groups: tuple[str, ...], mould: Mould, own: Content
+    ) -> Iterator[Target]:
+        """The host and the targets under it; nothing where something is wrong. ``own`` is what it says itself."""
         if not mould.sound:
             return
         connection = mould.connection
-        if connection.get("kind", "ssh") in ("ssh", "docker"):
+        if mould.kind in ("ssh", "docker"):
             connection = {"address": name, **connection}
-            if "address" in own:
-                connection["address"] = own["address"]
+            if "address" in own.says:
+                connection["address"] = own.says["address"]
         yield Host(name=name, position=position, groups=groups, connection=Connection(**connection), **mould.host)
         for make, fields in mould.targets:
             yield make(host=name, **fields)
 
-    def top(self, levels: list[Level], contents: Contents) -> Iterator[Target]:
-        """The targets of the top level of all files."""
-        sound = [each for each in contents if each is not None]
-        if len(sound) < len(contents):
-            return
-        merged = self._merge(sound)
+    def top(self, levels: list[Level], contents: Sequence[Content]) -> Iterator[Target]:
+        """The targets of the top level of all files; none where something is wrong."""
+        merged = self._merge([each.says for each in contents])
         where = finder(levels)
-        if self._sound(lambda: self._check_targets(merged, where)):
+        if self._sound(lambda: self._check_targets(merged, where)) and all(each.sound for each in contents):
             for make, fields in self._targets(merged, self._common(merged), where):
                 yield make(**fields)
 
@@ -106,25 +109,29 @@ class Assembly:
             self._merged[key] = merge(self._merge(contents[:-1]), contents[-1])
         return self._merged[key]
 
-    def _mould(self, levels: list[Level], contents: list[dict[str, Any]]) -> _Mould:
-        key = tuple(map(id, contents))
-        if key not in self._moulds:
-            merged = self._merge(contents)
-            where = finder(levels)
+    def _moulded(self, levels: list[Level], contents: Sequence[Content]) -> Mould:
+        merged = self._merge([each.says for each in contents])
+        where = finder(levels)
 
-            def check() -> None:
-                check_host(merged, where, self._problems.add)
-                self._check_targets(merged, where)
+        def check() -> None:
+            check_host(merged, where, self._problems.add)
+            self._check_targets(merged, where)
 
-            sound = self._sound(check)
-            common = self._common(merged)
-            self._moulds[key] = _Mould(
-                host={**common, **_host_fields(merged)},
-                connection=_connection(merged),
-                targets=tuple(self._targets(merged, common, where)) if sound else (),
-                sound=sound,
-            )
-        return self._moulds[key]
+        kind = kind_of(merged)
+        connection = _connection(merged, kind)
+        via = connection.get("via")
+        via = via if isinstance(via, str) else None
+        if not self._sound(check) or not all(each.sound for each in contents):
+            return Mould(kind, via)
+        common = self._common(merged)
+        return Mould(
+            kind,
+            via,
+            connection=connection,
+            host={**common, **_host_fields(merged)},
+            targets=tuple(self._targets(merged, common, where)),
+            sound=True,
+        )
 
     def _sound(self, check: Callable[[], None]) -> bool:
         before = len(self._problems)
@@ -135,7 +142,8 @@ class Assembly:
         for section in SECTIONS:
             for name, entry in merged.get(section, {}).items():
                 if "limits" in entry and "limits" in merged:
-                    entry = {**entry, "limits": merge(merged["limits"], entry["limits"])}
+                    inherited = {limit: merged["limits"].get(limit, {}) for limit in entry["limits"]}
+                    entry = merge({"limits": inherited}, entry)
                 check_target(section, name, entry, where, self._problems.add)
 
     def _common(self, merged: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,9 +211,9 @@ def _host_fields(merged: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _connection(merged: Mapping[str, Any]) -> dict[str, Any]:
+def _connection(merged: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """The connection without what has no meaning for its kind: a default for ssh says nothing about a local host."""
     connection: dict[str, Any] = dict(merged.get("connection", {}))
-    for name in MEANINGLESS[connection.get("kind", "ssh")]:
+    for name in MEANINGLESS[kind]:
         connection.pop(name, None)
     return connection

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muster.inventory.document import TEXT, Document, Shape
 from muster.inventory.problems import Problem, nearest, suggest
 from muster.inventory.templates import Scope, Template, TemplateError
+from muster.inventory.unclear import Unclear, clouded, copied, taken_out
 from muster.inventory.units import quantity
 from muster.limits import MEASURABLE, unit_of
 from muster.targets import Position
@@ -38,7 +40,22 @@ MEANINGLESS = {
     "docker": _SSH_ONLY,
     "local": ("user", *_SSH_ONLY),
     "none": ("user", "sudo", *_SSH_ONLY),
+    "": (),
 }
+
+
+def kind_of(says: dict[str, Any]) -> str:
+    """The kind of its connection; empty where that is unclear."""
+    kind = says.get("connection", {}).get("kind", "ssh")
+    return kind if isinstance(kind, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a level says once its variables are filled in: unclear where something is wrong, and then not sound."""
+
+    says: dict[str, Any]
+    sound: bool
 
 
 class Problems:
@@ -111,7 +128,7 @@ class Level:
             self.templates = list(_templates(self.content)) if self.templates else []
         self.names = tuple({name: None for each in self.templates for name in each.names})
         self._failed: set[Position] = set()
-        self._memo: dict[tuple[Any, ...], dict[str, Any] | None] = {}
+        self._memo: dict[tuple[Any, ...], Content] = {}
 
     def at(self, *path: object, key: bool = False) -> Position:
         """Where something in it stands, or the nearest thing around it."""
@@ -126,41 +143,32 @@ class Level:
             place = place[step]
         return True
 
-    def validated(self, scope: Scope, problems: Problems) -> dict[str, Any] | None:
-        """What it says, with the variables of ``scope``; None where it is wrong, which is added to ``problems``."""
-        try:
-            values = (
-                tuple((value.__class__, value, secret) for value, secret in map(scope.lookup, self.names))
-                if self.names and not self.lenient
-                else ()
-            )
-        except TemplateError:
-            return self._validated(scope, problems)
+    def validated(self, scope: Scope, problems: Problems) -> Content:
+        """What it says, with the variables of ``scope``; what is wrong is added to ``problems``."""
+        values = () if self.lenient else tuple(_known(name, scope) for name in self.names)
         if values not in self._memo:
             self._memo[values] = self._validated(scope, problems)
         return self._memo[values]
 
-    def _validated(self, scope: Scope, problems: Problems) -> dict[str, Any] | None:
+    def _validated(self, scope: Scope, problems: Problems) -> Content:
         from pydantic_core import ValidationError
 
-        from muster.inventory.schema import adapter
-
         faults = Problems()
-        content = self._filled(self.content, scope, faults, ()) if self.templates else self.content
-        found: Any = None
-        whole: Any = content
-        for step in reversed(self.path):
-            whole = {step: whole}
+        wrong: list[tuple[object, ...]] = []
+        unknown_keys: list[tuple[object, ...]] = []
+        content = self._filled(self.content, scope, faults, (), wrong) if self.templates else self.content
+        found: dict[str, Any] = {}
         try:
-            found = adapter().validate_python(whole)
-            for step in self.path:
-                found = found[step]
-            self._refine(found, faults)
+            found = self._parsed(content)
         except ValidationError as error:
             from muster.inventory.explain import explain
 
             for each in error.errors(include_url=False, include_input=False):
                 inside = each["loc"][len(self.path) :]
+                if each["type"] == "extra_forbidden":
+                    unknown_keys.append(inside)
+                else:
+                    wrong.append(inside[:-1] if inside[-1:] == ("[key]",) else inside)
                 _, node = self.document.at(self.node, inside)
                 written = node.value if isinstance(node.value, str) else None
                 if self._is_unfilled(node):
@@ -168,8 +176,28 @@ class Level:
                 meaning = self._meaning(node, scope) if written and "${" in written else None
                 text, key = explain(each, written, meaning)
                 faults.add(self.at(*inside, key=key) if inside else self.document.position(self.node), text)
+        if () in wrong:
+            found = Unclear()
+        elif wrong or unknown_keys:
+            content = copied(content)
+            ways = [taken_out(content, path) for path in wrong]
+            ways += [taken_out(content, path)[:-1] for path in unknown_keys]
+            found = self._parsed(content)
+            for way in ways:
+                found = clouded(found, way)
+        self._refine(found, faults)
         problems.absorb(faults)
-        return None if faults else found
+        return Content(found, not faults)
+
+    def _parsed(self, content: Any) -> dict[str, Any]:
+        from muster.inventory.schema import adapter
+
+        for step in reversed(self.path):
+            content = {step: content}
+        found: Any = adapter().validate_python(content)
+        for step in self.path:
+            found = found[step]
+        return found  # type: ignore[no-any-return]
 
     def _is_unfilled(self, node: Node) -> bool:
         """Is it a text whose variables were left alone, so that nothing can be said about it?"""
@@ -184,8 +212,15 @@ class Level:
                 return None if secret else str(value)
         return None
 
-    def _filled(self, value: Any, scope: Scope, problems: Problems, path: tuple[object, ...]) -> Any:
-        """The content with its variables filled in."""
+    def _filled(
+        self,
+        value: Any,
+        scope: Scope,
+        problems: Problems,
+        path: tuple[object, ...],
+        wrong: list[tuple[object, ...]],
+    ) -> Any:
+        """The content with its variables filled in; the paths to what cannot be are added to ``wrong``."""
         if value.__class__ is Template:
             if self.lenient:
                 return value.written
@@ -193,6 +228,7 @@ class Level:
                 text, secret = scope.fill(value)
             except TemplateError as error:
                 self._failed.add(value.position)
+                wrong.append(path)
                 problems.add(error.position or value.position, str(error), once=error.name)
                 return value.written
             if secret and (place := self._is_open(path)):
@@ -201,9 +237,9 @@ class Level:
                 )
             return text
         if isinstance(value, dict):
-            return {key: self._filled(each, scope, problems, (*path, key)) for key, each in value.items()}
+            return {key: self._filled(each, scope, problems, (*path, key), wrong) for key, each in value.items()}
         if isinstance(value, list):
-            return [self._filled(each, scope, problems, (*path, index)) for index, each in enumerate(value)]
+            return [self._filled(each, scope, problems, (*path, index), wrong) for index, each in enumerate(value)]
         return value
 
     def _is_open(self, path: tuple[object, ...]) -> str | None:
@@ -215,31 +251,33 @@ class Level:
 
     def _refine(self, found: dict[str, Any], problems: Problems) -> None:
         """Finish a validated level in place: limits in their unit and with their source, files by their path."""
-        self._limits(found.get("limits"), ("limits",), problems)
+        self._limits(found.get("limits", {}), ("limits",), problems)
         for section in ("connection", "docker"):
             if section in found:
                 self._files(found[section], (section,), problems)
         for section in SECTIONS:
             for name, entry in found.get(section, {}).items():
                 self._refine_target(entry, (section, name), problems)
-        connection = found.get("connection") or {}
-        for name in MEANINGLESS[connection.get("kind", "ssh")]:
+        connection = found.get("connection", {})
+        for name in MEANINGLESS[kind_of(found)]:
             if name in connection:
                 text = f"{name} has no meaning where kind is {connection['kind']}; leave it out, or use kind: ssh"
                 problems.add(self.at("connection", name, key=True), text)
 
     def _refine_target(self, entry: dict[str, Any], path: tuple[str, ...], problems: Problems) -> None:
-        self._limits(entry.get("limits"), (*path, "limits"), problems)
+        self._limits(entry.get("limits", {}), (*path, "limits"), problems)
         self._files(entry, path, problems)
         if "@" in entry.get("url", ""):
             position, node = self.document.at(self.node, (*path, "url"))
             if _PASSWORD.search(_VARIABLE.sub("$", str(node.value))):
                 problems.add(position, "a password stands in this url; take it from ${env:NAME} or ${file:/path}")
         for name, value in entry.get("values", {}).items():
-            self._bounds(value, value.get("unit") or unit_of(name), (*path, "values", name), problems)
+            unit = value.get("unit", "")
+            if not isinstance(unit, Unclear):
+                self._bounds(value, unit or unit_of(name), (*path, "values", name), problems)
 
-    def _limits(self, limits: dict[str, dict[str, Any]] | None, path: tuple[str, ...], problems: Problems) -> None:
-        for name, bounds in (limits or {}).items():
+    def _limits(self, limits: dict[str, dict[str, Any]], path: tuple[str, ...], problems: Problems) -> None:
+        for name, bounds in limits.items():
             # A user may measure what we do not know, so that only what looks like a slip is refused.
             if name not in MEASURABLE and (meant := nearest(name, MEASURABLE, 0.9)):
                 text = f'no check measures "{name}"; did you mean "{meant}"?'
@@ -249,11 +287,12 @@ class Level:
     def _bounds(self, bounds: dict[str, Any], unit: str, path: tuple[str, ...], problems: Problems) -> None:
         for bound in BOUNDS:
             value = bounds.get(bound)
-            if value is None:
+            if value is None or isinstance(value, Unclear):
                 continue
             try:
                 bounds[bound] = quantity(value, unit)
             except ValueError as error:
+                bounds[bound] = Unclear()
                 position, node = self.document.at(self.node, (*path, bound))
                 if not self._is_unfilled(node):
                     problems.add(position, f'{bound}: "{node.value}" {error}')
@@ -262,12 +301,23 @@ class Level:
 
     def _files(self, entry: dict[str, Any], path: tuple[str, ...], problems: Problems) -> None:
         for name in _FILES & entry.keys():
-            if entry[name] is None:
+            if not isinstance(entry[name], str):
                 continue
             try:
                 entry[name] = str(Path(self.document.name).parent / Path(entry[name]).expanduser())
             except RuntimeError:
-                problems.add(self.at(*path, name), f"{name}: there is no such user, or without a home (~)")
+                position, node = self.document.at(self.node, (*path, name))
+                if not self._is_unfilled(node):
+                    problems.add(position, f"{name}: there is no such user, or without a home (~)")
+
+
+def _known(name: str, scope: Scope) -> tuple[Any, ...]:
+    """All that a variable makes of what it is in; its value alone would take 1 for true."""
+    try:
+        value, secret = scope.lookup(name)
+    except TemplateError as error:
+        return str(error), error.position
+    return value.__class__, value, secret
 
 
 def _templates(value: object) -> Iterator[Template]:

@@ -227,19 +227,17 @@ class _Loading:
                 if first is not position or name in kinds:
                     self.problems.add(position, f'host "{name}" is at {first} too; keep one of them')
                     continue
-                kinds[name] = ""
                 for group in groups:
                     members[group].append(name)
                 if named:
                     variables = {**base, **level.variables, HOST_NAME: name, **self.settings}
                     scope = Scope(variables, self.secrets, f"for host {name}")
                 contents = [each.validated(scope, self.problems) for each in levels]
-                for target in assembly.host(name, position, groups, levels, contents):
-                    if isinstance(target, Host):
-                        kinds[name] = target.connection.kind
-                        if target.connection.via is not None:
-                            ways[name] = target.connection.via, levels
-                    yield target
+                mould = assembly.mould(levels, contents, groups)
+                kinds[name] = mould.kind
+                if mould.via is not None:
+                    ways[name] = mould.via, levels
+                yield from assembly.host(name, position, groups, mould, contents[-1])
         check_ways(ways, kinds, self.problems)
 
     def _is_bounded(self) -> bool:
@@ -284,12 +282,13 @@ class _Loading:
             for each in self.defaults
         ] + self.top
         scope = Scope({**self.variables, **self.settings}, self.secrets, "at the top level")
-        found = list(assembly.top(levels, [each.validated(scope, self.problems) for each in levels]))
-        for target in found:
-            if first := self.places.get(f"host {target.name}"):
-                text = f'{target.kind} "{target.name}" has the name of the host at {first}; give it another'
-                self.problems.add(target.position, text)
-        return found
+        for level in self.top:
+            for section, entries in level.content.items():
+                for name in entries:
+                    if first := self.places.get(f"host {name}"):
+                        text = f'{section[:-1]} "{name}" has the name of the host at {first}; give it another'
+                        self.problems.add(level.at(section, name, key=True), text)
+        return list(assembly.top(levels, [each.validated(scope, self.problems) for each in levels]))
 
     def _unused(self) -> list[Level]:
         """The levels that no host uses."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from muster.inventory.levels import Level, Problems
+from muster.inventory.levels import Level, Problems, kind_of
 from muster.inventory.problems import suggest
+from muster.inventory.unclear import Unclear
 from muster.targets import Position
 
 _SINGULAR = {"containers": "container", "endpoints": "endpoint", "databases": "database"}
@@ -24,10 +25,10 @@ Report = Callable[[Position, str], None]
 def check_bounds(bounds: Mapping[str, Any], path: tuple[str, ...], where: Where, report: Report) -> None:
     """A warning comes before its critical."""
     warning, critical = bounds.get("warning"), bounds.get("critical")
-    if warning is not None and critical is not None and warning > critical:
+    if isinstance(warning, float) and isinstance(critical, float) and warning > critical:
         report(where(*path), f"{path[-1]}: warning {warning:g} above critical {critical:g} would never be seen")
     warning, critical = bounds.get("warning_below"), bounds.get("critical_below")
-    if warning is not None and critical is not None and warning < critical:
+    if isinstance(warning, float) and isinstance(critical, float) and warning < critical:
         report(
             where(*path),
             f"{path[-1]}: warning_below {warning:g} under critical_below {critical:g} would never be seen",
@@ -38,46 +39,54 @@ def check_target(section: str, name: str, entry: Mapping[str, Any], where: Where
     """A target has what it cannot be without."""
     for limit, bounds in entry.get("limits", {}).items():
         check_bounds(bounds, (section, name, "limits", limit), where, report)
-    if section != "containers" and not entry.get("url"):
+    if section != "containers" and entry.get("url") is None:
         scheme = "https://..." if section == "endpoints" else "sqlite:////absolute/path"
         report(where(section, name, key=True), f'{_SINGULAR[section]} "{name}" has no url; write url: {scheme}')
     for value, bounds in entry.get("values", {}).items():
         check_bounds(bounds, (section, name, "values", value), where, report)
-        if "path" not in bounds:
+        if bounds.get("path") is None:
             text = f'value "{value}" has no path; write path: $.{value}'
             report(where(section, name, "values", value, key=True), text)
 
 
-def check_host(merged: Mapping[str, Any], where: Where, report: Report) -> None:
+def check_host(merged: dict[str, Any], where: Where, report: Report) -> None:
     """The connection can do what is asked of the host."""
     for limit, bounds in merged.get("limits", {}).items():
         check_bounds(bounds, ("limits", limit), where, report)
-    kind = merged.get("connection", {}).get("kind", "ssh")
-    docker = merged.get("docker") or {}
-    url = docker.get("url") or ""
-    tls = [name for name in ("ca_file", "cert_file", "key_file") if docker.get(name)]
-    if tls and not url.startswith("tcp://"):
+    kind = kind_of(merged)
+    docker = merged.get("docker", {})
+    url = docker.get("url")
+    over_tcp = isinstance(url, str) and url.startswith("tcp://")
+    tls = [name for name in ("ca_file", "cert_file", "key_file") if isinstance(docker.get(name), str)]
+    if tls and not over_tcp and not isinstance(url, Unclear):
         report(where("docker", tls[0], key=True), f"{tls[0]} is for TLS; it needs url: tcp://address:port")
-    elif tls and kind == "ssh":
+    elif tls and over_tcp and kind == "ssh":
         text = "a Docker engine with TLS cannot be asked through ssh; use unix:// there, or connection: none"
         report(where("docker", "url"), text)
-    elif ("cert_file" in tls) != ("key_file" in tls):
+    elif ("cert_file" in tls and docker.get("key_file") is None) or (
+        "key_file" in tls and docker.get("cert_file") is None
+    ):
         report(where("docker", tls[0], key=True), "cert_file and key_file go together; give both")
     if kind == "none":
         for name in ("listening", "units", "databases"):
-            if merged.get(name):
+            if _says(merged, name):
                 text = f"{name} cannot be observed where connection is none; use ssh or local"
                 report(where(name, key=True), text)
-        if merged.get("containers") and not url.startswith("tcp://"):
+        if _says(merged, "containers") and not over_tcp and not isinstance(url, Unclear):
             text = "containers cannot be observed where connection is none; use ssh or local, or docker: {url: tcp://...}"
             report(where("containers", key=True), text)
+
+
+def _says(merged: Mapping[str, Any], name: str) -> bool:
+    """Is something said there, right or wrong?"""
+    return name in merged and (bool(merged[name]) or isinstance(merged[name], Unclear))
 
 
 def check_ways(ways: Mapping[str, tuple[str, Sequence[Level]]], kinds: Mapping[str, str], problems: Problems) -> None:
     """Every host that others are reached through is there, is reached by ssh itself, and leads to no circle.
 
     ``ways`` are the hosts with ``via``, each with the levels that say so; ``kinds`` the kind of connection of
-    every host, empty where it could not be put together.
+    every host, empty where that is unclear.
     """
     circles: set[str] = set()
     for name, (via, levels) in ways.items():

@@ -276,7 +276,7 @@ class InventoryFile(TypedDict, total=False):
     vars: Variables
     defaults: Annotated[Level, Empty, Field(description="What holds wherever nothing else is said.")]
     groups: Annotated[
-        dict[Name, Annotated[GroupEntry, Empty]], Empty, Field(description="What many hosts have alike, by name.")
+        dict[str, Annotated[GroupEntry, Empty]], Empty, Field(description="What many hosts have alike, by name.")
     ]
     hosts: Annotated[
         dict[str, Annotated[HostEntry, Empty]],
