@@ -439,12 +439,25 @@ def test_a_mistake_hides_no_other(problems: Problems, text: str, expected: list[
         "groups: {g: {timeout: [], endpoints: {e: {url: http://a/}}}}\nhosts: {a: {groups: [g], endpoints: {e: }}}",
         "groups: {g: [x]}\nhosts: {a: {groups: [g], endpoints: {e: }}}",
         "groups: {'a b': {}}\nhosts: {a: {}}",
+        "hosts: {a: {connection: {via: '${a'}}}",
+        "vars: {x: '${a'}\nhosts: {a: {timeout: '${x}'}}",
         "hosts: {a: {limits: {x: {warning: 9, critical: 8}}, endpoints: {e: {url: http://a/, limits: {y: }}}}}",
         "groups: {g: {connection: {key_file: '~${u}/k'}, timeout: '${t}', units: x}}\nhosts: {a: {}}",
     ],
 )
 def test_a_mistake_leads_to_no_other(problems: Problems, text: str) -> None:
     assert len(problems(text)) == 1
+
+
+def test_what_is_in_a_file_that_cannot_be_read_is_not_missed_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("groups.yaml").write_text("groups: {web: }}\n")
+    Path("hosts.yaml").write_text("hosts: {a: {groups: [web], timeout: '${t}'}}\nhots: {}\n")
+    with pytest.raises(InventoryError) as raised:
+        load([Path("groups.yaml"), Path("hosts.yaml")])
+    assert [line[:15] for line in str(raised.value).splitlines()] == ["groups.yaml:1:1", "hosts.yaml:2:1:"]
 
 
 def test_a_mistake_of_a_group_is_said_once_however_many_hosts_are_in_it(problems: Problems) -> None:
@@ -505,6 +518,27 @@ def test_a_variable_in_a_flow_mapping_without_quotes_gets_the_way_out(problems: 
     (found,) = problems("hosts: {a: {timeout: ${t}}}\n")
     assert found.startswith("i.yaml:1:")
     assert found.endswith('inside {...} or [...], put a text with ${...} in quotes: "${port}"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hosts:\n\ta: {}\n",
+        "hosts:\n  a: {}\n  \tb: {}\n",
+        "hosts:\n  a:\n    address: x\n\tunits: []\n",
+        "hosts:\n  a:\n\t  address: x\n",
+        "hosts:\n  a: {timeout: 5}\n\tb: {timeout: '${t}'}\n",
+    ],
+)
+def test_a_tab_that_is_no_indentation_gets_the_way_out(problems: Problems, text: str) -> None:
+    (found,) = problems(text)
+    assert found.endswith("; indent with spaces, not tabs")
+
+
+def test_a_character_that_begins_nothing_and_is_no_tab_gets_no_hint_on_tabs(problems: Problems) -> None:
+    (found,) = problems("hosts:\n\n  a: @x\t\n")
+    assert "cannot start any token" in found
+    assert "tabs" not in found
 
 
 def test_aliases_of_aliases_are_refused_before_they_swell(problems: Problems) -> None:

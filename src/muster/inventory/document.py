@@ -188,7 +188,9 @@ class Document:
             line, column = (mark.line, mark.column) if mark else (0, 0)
             what = " ".join(part for part in (error.problem, error.context) if part)
             lines = text.splitlines()
-            if line < len(lines) and "${" in lines[line]:
+            if line < len(lines) and lines[line][column : column + 1] == "\t":
+                what += "; indent with spaces, not tabs"
+            elif line < len(lines) and "${" in lines[line]:
                 what += '; inside {...} or [...], put a text with ${...} in quotes: "${port}"'
             raise self._fail(f"not YAML: {what}", line + 1, column + 1) from None
         except yaml.reader.ReaderError as error:
@@ -292,10 +294,11 @@ class Document:
     def _template(self, node: ScalarNode, as_text: bool) -> Any:
         position = self.position(node)
         try:
-            template = Template(node.value, parts_of(node.value), position, as_text)
+            parts = parts_of(node.value)
         except TemplateError as error:
-            self.problems.append(Problem(position, f'"{node.value}": {error}'))
-            return node.value
+            self.problem(node, f'"{node.value}": {error}')
+            parts = (("fault", f'"{node.value}": {error}'),)
+        template = Template(node.value, parts, position, as_text)
         if all(kind == "text" for kind, _ in template.parts):
             return "".join(text for _, text in template.parts)
         self.templates.append(template)

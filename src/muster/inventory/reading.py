@@ -60,16 +60,20 @@ class _Loading:
         self.memberships: list[tuple[str, ...]] = []
         self.top: list[Level] = []
         self.places: dict[str, Position] = {}
+        self.unread = False
         self._documents: list[Document] = []
         self._bases: dict[tuple[str, ...], dict[str, Any]] = {}
         for path in paths:
             try:
                 self._read(Document(path))
             except InventoryError as error:
+                self.unread = True
                 self.problems.extend(error.problems)
 
     def inventory(self) -> Inventory:
         """All of it, put together."""
+        if self.unread:  # what the others lack may be in the file that could not be read
+            raise InventoryError(self.problems.sorted(self.files))
         self.memberships = [self._groups_of(level) for _, _, level in self.hosts]
         self._check_variables()
         assembly = Assembly(self.problems)

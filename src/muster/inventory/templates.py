@@ -22,7 +22,7 @@ LONGEST_SECRET = 65_536
 _MARK = re.compile(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
-Part = tuple[Literal["text", "variable", "env", "file"], str]
+Part = tuple[Literal["text", "variable", "env", "file", "fault"], str]
 
 
 class TemplateError(ValueError):
@@ -36,7 +36,10 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """A text with variables or secrets in it, as it is written at ``position``. ``as_text`` keeps it text."""
+    """A text with variables or secrets in it, as it is written at ``position``. ``as_text`` keeps it text.
+
+    A part that is a ``fault`` says what is wrong with how it is written: it cannot be filled in.
+    """
 
     written: str
     parts: tuple[Part, ...]
@@ -52,6 +55,11 @@ class Template:
     def secrets(self) -> Iterator[Part]:
         """The secrets in it."""
         return (part for part in self.parts if part[0] in ("env", "file"))
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with how it is written."""
+        return next((value for kind, value in self.parts if kind == "fault"), None)
 
 
 def parts_of(text: str) -> tuple[Part, ...]:
@@ -185,7 +193,12 @@ class Scope:
         return value, secret
 
     def fill(self, template: Template) -> tuple[Any, bool]:
-        """The text with its variables filled in; what is a variable and nothing else keeps its type."""
+        """The text with its variables filled in; what is a variable and nothing else keeps its type.
+
+        Raises TemplateError.
+        """
+        if template.fault:
+            raise TemplateError(template.fault)
         texts: list[str] = []
         secret = False
         for kind, value in template.parts:
