@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from muster.loop import BackgroundLoop
-from muster.need import Need
 from muster.observations import Observation, Observations
-from muster.plan import Ask, Plan, make_plan
+from muster.plan import Ask, Plan
 from muster.probes import (
     AskEngine,
     Attempt,
@@ -26,13 +25,10 @@ from muster.probes import (
     Question,
     Unobserved,
 )
-from muster.targets import RUNNER, Host, Target
+from muster.targets import RUNNER, Host
 from muster.transports import shell
-from muster.transports.link import Link, NotReached, seen
+from muster.transports.link import NotReached, seen
 from muster.transports.pool import FILES_PER_HOST, FILES_SPARED, Pool
-
-if TYPE_CHECKING:
-    from muster.transports.docker import Engine
 
 HOSTS_AT_ONCE = 200
 IN_FLIGHT = 8
@@ -62,7 +58,6 @@ class Gatherer:
         run_deadline: float | None = None,
     ) -> None:
         self.pool = Pool(hosts)
-        self._hosts = hosts
         self._host_deadline = host_deadline
         self._run_deadline = run_deadline
         self._concurrency = max(1, min(concurrency, (self.pool.files - FILES_SPARED) // FILES_PER_HOST))
@@ -73,10 +68,6 @@ class Gatherer:
     def gather_now(self, plan: Plan, observations: Observations, progress: Progress | None = None) -> None:
         """`gather`, from a thread without a loop. After Ctrl-C, what was observed stays in ``observations``."""
         self.run(self.gather(plan, observations, progress))
-
-    def observe(self, target: Target, need: Need[Any], observations: Observations) -> None:
-        """Observe one need now, as a check reads it that was not planned for."""
-        self.gather_now(make_plan([(target, need)], self._hosts), observations)
 
     def run(self, work: Any) -> Any:
         """Run a coroutine on the loop that the links live on, and return what it returns."""
@@ -122,18 +113,6 @@ class Gatherer:
         except TimeoutError:
             for each in visits:
                 each.give_up(f"the run's deadline of {self._run_deadline:g} s passed")
-
-    async def link(self, host: Host) -> Link:
-        """The host's connection; see `Pool.link`."""
-        return await self.pool.link(host)
-
-    async def http_link(self, host: Host) -> Link:
-        """The link that the host's HTTP goes over; see `Pool.http_link`."""
-        return await self.pool.http_link(host)
-
-    async def engine(self, host: Host) -> Engine:
-        """The host's Docker engine; see `Pool.engine`."""
-        return await self.pool.engine(host)
 
 
 class _Visit:

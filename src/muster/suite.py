@@ -14,11 +14,9 @@ from muster.text import Redactor
 from muster.verdict import Verdict
 
 if TYPE_CHECKING:
-    from muster.gather import Gatherer
+    from muster.gather import Gatherer, Progress
     from muster.inventory import Inventory
     from muster.plan import Plan
-
-Progress = Callable[[Host, int], None]
 
 
 class Suite:
@@ -114,4 +112,4 @@ class Suite:
         """First use of what was not gathered: ask for it, and for all else that is wanted of that host."""
         host = self.host_of(target)
         self._wanted.setdefault(host, {})[target, need] = None
-        self.gatherer.gather_now(self.plan([host]), self.observations, None)
+        self.gather(self.plan([host]))

@@ -144,7 +144,7 @@ def test_what_was_not_planned_is_observed_on_first_use() -> None:
     host = local()
     hello = need(Command("echo hello"))
     with gatherer(host) as asking:
-        observations = Observations(lambda target, each: asking.observe(target, each, observations))
+        observations = Observations(lambda target, each: asking.gather_now(plan({target: (each,)}), observations))
         assert observations.get(host, hello).value.text == "hello\n"
 
 

@@ -73,7 +73,7 @@ class Access:
         return self.run(self._commanded(text))
 
     async def _link(self) -> Link:
-        return await self.suite.gatherer.link(self.host)
+        return await self.suite.gatherer.pool.link(self.host)
 
     async def _asked(self, command: Command) -> Output:
         answers: list[Output | Unobserved] = []

@@ -60,6 +60,6 @@ def docker_client(access: Access) -> DockerClient:
 
 
 async def _asked(access: Access) -> tuple[EngineAnswer, str]:
-    engine = await access.suite.gatherer.engine(access.host)
+    engine = await access.suite.gatherer.pool.engine(access.host)
     answer: EngineAnswer = await engine.ask(AskEngine())
     return answer, await engine.base_url()

@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from muster.live.access import Access
 from muster.probes import Unobserved
-from muster.transports.link import Link, Stream, StreamRefused, pump
+from muster.transports.link import Link, Stream, StreamRefused, both_ways
 
 Connect = Callable[[HTTPConnection], socket.socket]
 
@@ -75,7 +75,7 @@ def session(access: Access) -> requests.Session:
     Raises:
         Unobserved: the host cannot be reached.
     """
-    link = access.run(access.suite.gatherer.http_link(access.host))
+    link = access.run(access.suite.gatherer.pool.http_link(access.host))
     made = requests.Session()
     made.trust_env = False
     adapter = Bounded(access.seconds) if link.direct else Over(access.seconds, _through(access))
@@ -86,7 +86,7 @@ def session(access: Access) -> requests.Session:
 
 def _through(access: Access) -> Connect:
     async def joined(address: str, port: int, seconds: float | None) -> socket.socket:
-        link: Link = await access.suite.gatherer.http_link(access.host)
+        link: Link = await access.suite.gatherer.pool.http_link(access.host)
         async with asyncio.timeout(seconds):
             stream = await link.stream(address, port)
         theirs, ours = socket.socketpair()
@@ -114,9 +114,9 @@ def _through(access: Access) -> Connect:
 
 
 async def _pump(ours: socket.socket, stream: Stream) -> None:
-    reader, writer = await asyncio.open_connection(sock=ours)
-    with contextlib.closing(writer), contextlib.closing(stream[1]):
-        await asyncio.gather(pump(reader, stream[1]), pump(stream[0], writer))
+    opened = await asyncio.open_connection(sock=ours)
+    with contextlib.closing(opened[1]), contextlib.closing(stream[1]):
+        await both_ways(opened, stream)
 
 
 def _pools(connect: Connect) -> dict[str, type[urllib3.HTTPConnectionPool]]:

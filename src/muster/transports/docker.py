@@ -33,10 +33,9 @@ from muster.probes import (
 )
 from muster.targets import DockerEngine
 from muster.transports.link import Link, Stream, seen
-from muster.transports.outcomes import from_os_error, worth_another_try
+from muster.transports.outcomes import RETRY_AFTER, from_os_error, worth_another_try
 from muster.transports.tunnel import Tunnel
 
-RETRY_AFTER = 0.5
 DEFAULT_URL = "unix:///var/run/docker.sock"
 ANSWER_MAX_BYTES = 32 * 1_048_576
 """Room for the list of ten thousand containers."""

@@ -21,10 +21,9 @@ from yarl import URL
 from muster.probes import Answered, Attempt, Exchange, HttpRequest, Unobserved, without_credentials
 from muster.text import printable
 from muster.transports.link import Link, StreamRefused
-from muster.transports.outcomes import from_os_error, worth_another_try
+from muster.transports.outcomes import RETRY_AFTER, from_os_error, worth_another_try
 from muster.transports.tunnel import piped
 
-RETRY_AFTER = 0.5
 READ_AT_ONCE = 65_536
 LONGEST_REASON = 160
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -118,7 +118,12 @@ class Link(ABC):
         """Close the connection and all that goes over it."""
 
 
-async def pump(reader: Reader, writer: Writer) -> None:
+async def both_ways(one: Stream, other: Stream) -> None:
+    """Copy between two streams until both directions have ended."""
+    await asyncio.gather(_pump(one[0], other[1]), _pump(other[0], one[1]))
+
+
+async def _pump(reader: Reader, writer: Writer) -> None:
     """Copy a stream to its end, and tell the other side that this was the end."""
     try:
         while data := await reader.read(65_536):

@@ -7,6 +7,9 @@ import socket
 
 from muster.probes import Attempt, Cause
 
+RETRY_AFTER = 0.5
+"""Seconds between an attempt that is `worth_another_try` and the second one."""
+
 _BY_ERRNO: dict[int, tuple[str, Cause]] = {
     errno.ECONNREFUSED: ("refused", "network"),
     errno.ECONNRESET: ("reset", "network"),
@@ -61,5 +64,5 @@ def from_text(text: str, detail: str = "") -> Attempt:
 
 
 def worth_another_try(attempt: Attempt) -> bool:
-    """Whether an attempt may go better half a second later: it was refused or reset."""
+    """Whether an attempt may go better `RETRY_AFTER` seconds later: it was refused or reset."""
     return attempt.outcome in ("refused", "reset")

@@ -31,9 +31,9 @@ async def ask(link: Link, commands: Sequence[Command], landed: Landed) -> None:
     left: Sequence[Command] = commands
     kill: int | None = None
     while left or kill:
-        batch = _Batch(left, landed)
+        batch = _Batch(link, left, landed)
         try:
-            end = await batch.run(link, kill)
+            end = await batch.run(kill)
         except asyncio.CancelledError:
             await _kill(link, batch.group)
             raise
@@ -53,7 +53,7 @@ async def _kill(link: Link, group: int | None) -> None:
     if group is not None and (link.sudo or not link.direct):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILL_TIMEOUT):
-                await _Batch([], lambda *_: None).run(link, group)
+                await _Batch(link, [], lambda *_: None).run(group)
 
 
 class _End:
@@ -65,7 +65,8 @@ class _End:
 
 
 class _Batch:
-    def __init__(self, commands: Sequence[Command], landed: Landed) -> None:
+    def __init__(self, link: Link, commands: Sequence[Command], landed: Landed) -> None:
+        self._link = link
         self._commands = commands
         self._landed = landed
         self._loop = asyncio.get_running_loop()
@@ -73,7 +74,6 @@ class _Batch:
         self._ended: asyncio.Future[_End | None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._complained = 0
-        self._link: Link | None = None
         self._frames = Frames(
             commands,
             self._nonce,
@@ -94,14 +94,13 @@ class _Batch:
         """How many of its commands have landed."""
         return self._frames.current
 
-    async def run(self, link: Link, kill: int | None) -> _End | None:
+    async def run(self, kill: int | None) -> _End | None:
         """Run the batch to its end; None means that every command has landed."""
-        self._link = link
         self._wait(START_TIMEOUT)
         try:
-            script = build(self._commands, self._nonce, path=link.path, kill=kill)
+            script = build(self._commands, self._nonce, path=self._link.path, kill=kill)
             async with asyncio.timeout(START_TIMEOUT):
-                shell = await link.shell(self)
+                shell = await self._link.shell(self)
         except Unobserved as failure:
             return _End(failure, others_may_run=False)
         except TimeoutError:
@@ -133,9 +132,8 @@ class _Batch:
             self._frames.stderr(data)
 
     def ended(self, status: int | None, error: str) -> None:
-        assert self._link is not None
         if self.group is None:
-            self._end(self._not_started(self._link, status, error), others_may_run=False)
+            self._end(self._not_started(status, error), others_may_run=False)
         elif status is None:
             self._end(Unobserved("network", f"the connection was lost: {error}"), others_may_run=False)
         else:
@@ -177,19 +175,19 @@ class _Batch:
         lines = self._frames.noise.decode("utf-8", "backslashreplace").strip().splitlines()
         return f"; it said: {shortened(lines[-1].strip())}" if lines else ""
 
-    def _not_started(self, link: Link, status: int | None, error: str) -> Unobserved:
+    def _not_started(self, status: int | None, error: str) -> Unobserved:
         noise = self._frames.noise.decode("utf-8", "backslashreplace")
         if status is None:
             return Unobserved("network", f"the connection was lost: {error}")
-        if link.sudo and status == 127:
+        if self._link.sudo and status == 127:
             return Unobserved("missing", "sudo: true, but there is no sudo on this host")
-        if link.sudo and "sudo:" in noise:
+        if self._link.sudo and "sudo:" in noise:
             said = next(line.strip() for line in noise.splitlines() if "sudo:" in line)
             said = said.removeprefix("sudo:").strip()
             return Unobserved(
                 "permission",
-                f"sudo -n: {shortened(said)}; allow {link.user} to run sh as root without a password (NOPASSWD) "
-                "or drop sudo: true",
+                f"sudo -n: {shortened(said)}; allow {self._link.user} to run sh as root without a password "
+                "(NOPASSWD) or drop sudo: true",
             )
         if status == 127:
             return Unobserved("missing", f"there is no sh on this host{self._said()}")

@@ -9,6 +9,7 @@ import shlex
 import signal as signals
 import time
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,7 @@ from muster.probes import Attempt, Cause, Command, Output, Unobserved
 from muster.targets import Host
 from muster.transports import shell
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
-from muster.transports.outcomes import from_os_error, from_text, worth_another_try
-
-RETRY_AFTER = 0.5
-"""Seconds between a refused or reset connection and the second try."""
+from muster.transports.outcomes import RETRY_AFTER, from_os_error, from_text, worth_another_try
 
 CLOSE_TIMEOUT = 1.0
 
@@ -38,7 +36,6 @@ done </proc/net/unix; fi
 
 WINDOW = 131_072
 """Bytes that a host may send before it is told that we have read: what a flood costs before it is stopped."""
-
 
 GLOBAL_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 
@@ -302,10 +299,10 @@ async def open_link(host: Host, keys: Keys, gateway: SshLink | None = None) -> S
         except (asyncssh.Error, OSError, ValueError) as error:
             attempt, message = _outcome(error, host, client)
         else:
-            attempt = Attempt("connected", None, "", time.monotonic() - began, tries)
+            attempt = Attempt("connected", seconds=time.monotonic() - began, tries=tries)
             return SshLink(attempt, opened, sudo=connection.sudo)
         if tries > 1 or not worth_another_try(attempt):
-            attempt = Attempt(attempt.outcome, attempt.cause, attempt.detail, time.monotonic() - began, tries)
+            attempt = replace(attempt, seconds=time.monotonic() - began, tries=tries)
             raise NotReached(attempt, message or f"ssh: {attempt}")
         await asyncio.sleep(RETRY_AFTER)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from muster.probes import Attempt
-from muster.transports.link import Stream, StreamRefused, pump
+from muster.transports.link import Stream, StreamRefused, both_ways
 from muster.transports.outcomes import from_os_error
 
 
@@ -24,11 +24,6 @@ class _Connected(socket.socket):
         return
 
 
-async def _both_ways(one: Stream, other: Stream) -> None:
-    """Copy between two streams until both directions have ended."""
-    await asyncio.gather(pump(one[0], other[1]), pump(other[0], one[1]))
-
-
 @contextlib.asynccontextmanager
 async def piped(stream: Stream) -> AsyncIterator[socket.socket]:
     """A connected socket whose other end is the stream."""
@@ -37,7 +32,7 @@ async def piped(stream: Stream) -> AsyncIterator[socket.socket]:
     connected.setblocking(False)
     pumping = None
     try:
-        pumping = asyncio.create_task(_both_ways(await asyncio.open_connection(sock=ours), stream))
+        pumping = asyncio.create_task(both_ways(await asyncio.open_connection(sock=ours), stream))
         yield connected
     finally:
         connected.close()
@@ -102,7 +97,7 @@ class Tunnel:
         self.refused = None
         if self._context is None:
             try:
-                await _both_ways(accepted, stream)
+                await both_ways(accepted, stream)
             finally:
                 stream[1].close()
             return
@@ -116,7 +111,7 @@ class Tunnel:
             except OSError as error:
                 raise StreamRefused(from_os_error(error)) from None
             try:
-                await _both_ways(accepted, (_Secured(secured[0]), secured[1]))
+                await both_ways(accepted, (_Secured(secured[0]), secured[1]))
             finally:
                 secured[1].close()
 
