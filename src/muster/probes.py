@@ -14,8 +14,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 #: Why a verdict is bad: ``network`` (nothing answered), ``timeout`` (reached, but too slow), ``permission``
 #: (a right is missing), ``missing`` (what was asked for is not there), ``wrong`` (observed, and not as
-#: expected), ``unreadable`` (an answer that makes no sense), ``interrupted``, ``internal`` (a fault of ours).
-Cause = Literal["network", "timeout", "permission", "missing", "wrong", "unreadable", "interrupted", "internal"]
+#: expected), ``unreadable`` (an answer that makes no sense), ``internal`` (a fault of ours).
+Cause = Literal["network", "timeout", "permission", "missing", "wrong", "unreadable", "internal"]
 
 
 class Unobserved(Exception):

@@ -170,6 +170,3 @@ class Database(Target):
     kind: ClassVar[str] = "database"
 
     url: str
-
-
-KINDS: tuple[type[Target], ...] = (Host, Container, Endpoint, Database)
