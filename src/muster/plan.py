@@ -8,7 +8,7 @@ from typing import Any
 
 from muster.need import Need
 from muster.probes import DoesNotApply, Probe, Question, Unobserved
-from muster.targets import RUNNER, Host, Target
+from muster.targets import RUNNER, Host, Target, asked_from
 
 Want = tuple[Target, Need[Any], Probe[Any]]
 
@@ -65,13 +65,6 @@ def heading(host: Host) -> str:
     via = f" via {connection.via}" if connection.via else ""
     sudo = ", sudo" if connection.sudo else ""
     return f"{host.name} ({connection.kind} {user}{address}{port}{via}{sudo})"
-
-
-def asked_from(target: Target, hosts: Mapping[str, Host]) -> Host:
-    """The host that a target is observed from: itself, the one it is under, or where the suite runs."""
-    if isinstance(target, Host):
-        return target
-    return RUNNER if target.host is None else hosts[target.host]
 
 
 def make_plan(wanted: Iterable[tuple[Target, Need[Any]]], hosts: Mapping[str, Host]) -> Plan:

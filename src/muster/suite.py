@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from muster.judge import Case, judge, subject
 from muster.need import Need, catalogue
 from muster.observations import Observation, Observations
-from muster.targets import RUNNER, Host, Target
+from muster.targets import Host, Target, asked_from
 from muster.text import Redactor
 from muster.verdict import Verdict
 
@@ -60,9 +60,7 @@ class Suite:
 
     def host_of(self, target: Target) -> Host:
         """The host that a target is observed from; at the top level, the machine that the suite runs on."""
-        if isinstance(target, Host):
-            return target
-        return self._hosts[target.host] if target.host else RUNNER
+        return asked_from(target, self._hosts)
 
     def want(self, case: Case, target: Target) -> None:
         """Note what a selected check will read of a target."""

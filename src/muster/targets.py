@@ -115,6 +115,13 @@ class Host(Target):
 RUNNER = Host(name="", connection=Connection(kind="local"))
 
 
+def asked_from(target: Target, hosts: Mapping[str, Host]) -> Host:
+    """The host that a target is observed from: itself, the one it is under, or where the suite runs."""
+    if isinstance(target, Host):
+        return target
+    return RUNNER if target.host is None else hosts[target.host]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Container(Target):
     """A container, found by ``match``: a glob over the names of a host's containers.
