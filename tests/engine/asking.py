@@ -13,6 +13,7 @@ from muster.observations import Observation, Observations
 from muster.plan import Plan, make_plan
 from muster.probes import Probe, Question, Unobserved
 from muster.targets import Connection, Host
+from tests.servers.processes import ServerError, wait_for
 from tests.servers.sshd import Sshd
 
 
@@ -68,3 +69,12 @@ def failure(host: Host, question: Question, **more: Any) -> Unobserved:
 def open_files() -> int:
     """How many file descriptors this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def files_are_closed(before: int) -> None:
+    """Wait until no more descriptors are open than ``before``; what is closed may take its other end a moment."""
+    try:
+        wait_for(lambda: open_files() <= before, f"{before} descriptors and no more")
+    except ServerError as late:
+        kept = sorted(str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+        raise AssertionError(f"{late}: {', '.join(kept)}") from None

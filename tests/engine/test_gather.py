@@ -17,7 +17,7 @@ from muster.observations import Observations
 from muster.plan import make_plan
 from muster.probes import AskEngine, Command, DoesNotApply, HttpRequest, Login, Output, Probe, Unobserved
 from muster.targets import RUNNER, Connection, Container, DockerEngine, Endpoint, Host
-from tests.engine.asking import answer, gatherer, local, need, observe, open_files, plan, ssh
+from tests.engine.asking import answer, files_are_closed, gatherer, local, need, observe, open_files, plan, ssh
 from tests.servers.http import HttpServer
 from tests.servers.processes import runs, wait_for
 from tests.servers.sshd import CutOffHost, Sshd
@@ -263,7 +263,7 @@ def test_after_ctrl_c_what_was_observed_stays_and_nothing_runs_on(tmp_path: Path
         assert observations.get(host, quick).value.text == "hi\n"
         assert not observations.has(host, slow)
     wait_for(lambda: not runs(int(pids.read_text())), "the end of the command")
-    wait_for(lambda: open_files() <= before, "descriptors are closed")
+    files_are_closed(before)
 
 
 @pytest.mark.needs("sshd")
@@ -280,7 +280,7 @@ def test_after_ctrl_c_connections_are_closed_and_nothing_runs_on_there(
         threading.Thread(target=lambda: (wait_for(started.exists, "the command"), _thread.interrupt_main())).start()
         with pytest.raises(KeyboardInterrupt):
             asking.gather_now(plan(needs), Observations())
-    wait_for(lambda: open_files() <= before, "descriptors are closed")
+    files_are_closed(before)
     wait_for(lambda: not runs(int(started.read_text())), "the end of the batch")
 
 

@@ -674,6 +674,17 @@ def test_no_problem_shows_a_secret(problems: Problems, monkeypatch: pytest.Monke
     assert "hunter22" not in "\n".join(found)
 
 
+def test_of_many_mistakes_the_first_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "i.yaml"
+    path.write_text("hosts:\n" + "".join(f"  h{n}: {{connection: {{via: b{n}}}}}\n" for n in range(2_000)))
+    with pytest.raises(InventoryError) as raised:
+        load([path])
+    lines = str(raised.value).splitlines()
+    assert len(raised.value.problems) == 2_000
+    assert [line.split(": ")[0] for line in lines[:50]] == [f"{path}:{n}:{26 + (n > 11)}" for n in range(2, 52)]
+    assert lines[50:] == ["and 1,950 more"]
+
+
 def test_a_number_of_a_million_digits_is_told_off_at_once(problems: Problems) -> None:
     (told,) = problems(f"hosts: {{a: {{timeout: '{'1' * 1_000_000} x y'}}}}\n")
     assert "is not a duration" in told

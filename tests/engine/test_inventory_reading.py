@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from muster.applies import expects
 from muster.inventory import Inventory, load
 from muster.targets import Container, Database, DockerEngine, Endpoint, Host
 
@@ -101,6 +102,16 @@ hosts:
     assert not endpoint.verify
     assert isinstance(database, Database)
     assert database.url == "sqlite:////opt/quota.db"
+
+
+@pytest.mark.parametrize(
+    ("expect", "applies"),
+    [("{}", True), ("{ok: true}", True), ("[]", True), ("false", True), ("null", False)],
+)
+def test_an_empty_expectation_of_json_is_an_expectation(read: Read, expect: str, applies: bool) -> None:
+    (endpoint,) = read(f"endpoints: {{e: {{url: http://a/, expect: {{json: {expect}}}}}}}\n").targets
+    assert expects("json")(endpoint) is applies
+    assert not expects("values")(endpoint)
 
 
 def test_a_later_level_beats_an_earlier_one_key_by_key(read: Read) -> None:
@@ -384,6 +395,17 @@ def test_the_script_of_the_quota_proxy_guide_is_replaced_by_its_inventory() -> N
     assert (endpoint.status, endpoint.json) == (200, {"ok": True})
     assert isinstance(database, Database)
     assert database.url == "sqlite:////opt/roc/quota-proxy/data/quota.db"
+
+
+@pytest.mark.parametrize("timeout", ["10", "10s", "10000ms"])
+def test_a_duration_that_is_set_may_have_a_unit(timeout: str) -> None:
+    path = Path(__file__).parents[2] / "inventories" / "quota-proxy.yaml"
+    assert load([path], {"timeout": timeout}).targets[2].timeout == 10
+
+
+def test_a_limit_in_seconds_may_be_in_milliseconds(read: Read) -> None:
+    (host,) = read("hosts: {a: {limits: {response_seconds: {warning: 500ms, critical: 2}}}}\n").hosts
+    assert (host.limits["response_seconds"].warning, host.limits["response_seconds"].critical) == (0.5, 2)
 
 
 def test_without_libyaml_the_same_is_read_and_the_same_is_wrong(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Inventory:
         ("!proxies", "db-1 db-1/web plain website"),
         ("!db-1,proxies,!proxy-[1-2]", "proxy-3 proxy-3/quota"),
         ("website", "website"),
+        ("proxy-[1:2]", "proxy-1 proxy-1/quota proxy-2 proxy-2/quota"),
+        ("proxy-[2:9]", "proxy-2 proxy-2/quota proxy-3 proxy-3/quota"),
+        ("proxy-[1:3:2]/quota", "proxy-1/quota proxy-3/quota"),
+        ("[o:p]r*[1:2]/*", "proxy-1/quota proxy-2/quota"),
+        ("proxy-[1-2],db-[1:1]", "proxy-1 proxy-1/quota proxy-2 proxy-2/quota db-1 db-1/web"),
+        ("proxies,!proxy-[1:2]", "proxy-3 proxy-3/quota"),
         ("*/quota", "proxy-1/quota proxy-2/quota proxy-3/quota"),
         ("!*/*,!website", "proxy-1 proxy-2 proxy-3 db-1 plain"),
     ],
@@ -63,6 +69,17 @@ def test_a_pattern_selects_in_the_order_of_the_inventory(inventory: Inventory, l
         ),
         ("plain,!plain", '--limit "plain,!plain" leaves no target'),
         (" , ", '--limit " , " names nothing'),
+        ("proxy-[7:9]", '--limit "proxy-[7:9]" matches no target; did you mean "proxy-3"?'),
+        ("proxy-[01:03]", '--limit "proxy-[01:03]" matches no target; did you mean "proxy-3"?'),
+        ("proxy-[3:1]", '--limit "proxy-[3:1]": [3:1] runs backwards; write the smaller end first'),
+        (
+            "proxy-[1:999999999]",
+            '--limit "proxy-[1:999999999]" stands for 999,999,999 names; at most 100,000 are allowed',
+        ),
+        (
+            "proxy-[1:2000]*",
+            '--limit "proxy-[1:2000]*" stands for 2,000 names; at most 1,000 are allowed beside * ? or [...]',
+        ),
     ],
 )
 def test_a_pattern_that_matches_nothing_says_the_nearest_names(

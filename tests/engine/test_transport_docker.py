@@ -24,10 +24,9 @@ from muster.probes import (
     Unobserved,
 )
 from muster.targets import Connection, DockerEngine, Host
-from tests.engine.asking import answer, failure, observe, open_files, ssh
+from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
 from tests.servers.docker import Engine
 from tests.servers.http import HttpServer
-from tests.servers.processes import wait_for
 from tests.servers.sshd import Account, Sshd
 
 Start = Callable[..., Sshd]
@@ -305,12 +304,13 @@ def test_no_descriptor_and_no_folder_stays(
     engine.container("plain")
 
     def once() -> None:
-        observe(over(ssh_host, engine.url), AskEngine(), ListContainers())
-        observe(inside(engine, "plain"), Command("id"), HttpRequest("http://127.0.0.1:1/"))
+        found = observe(over(ssh_host, engine.url), AskEngine(), ListContainers())
+        found += observe(inside(engine, "plain"), Command("id"), HttpRequest("http://127.0.0.1:1/"))
+        assert [each.failure for each in found] == [None] * 4
 
     once()
     before = open_files()
     for _ in range(3):
         once()
-    wait_for(lambda: open_files() <= before, "descriptors are closed")
+    files_are_closed(before)
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ import pytest
 
 from muster.probes import Command, Login, Output, Unobserved
 from muster.transports import shell
-from tests.engine.asking import answer, failure, local, observe, open_files
+from tests.engine.asking import answer, failure, files_are_closed, local, observe, open_files
 from tests.servers.processes import runs, wait_for
 
 
@@ -107,4 +107,4 @@ def test_no_descriptor_stays_open() -> None:
     before = open_files()
     for _ in range(3):
         observe(local(), Command("echo a"), Command("sleep 1000", timeout=0.1))
-    wait_for(lambda: open_files() <= before, "descriptors are closed")
+    files_are_closed(before)

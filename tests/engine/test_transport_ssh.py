@@ -11,7 +11,7 @@ import pytest
 
 from muster.probes import Attempt, Command, HttpRequest, Login, Unobserved
 from muster.targets import Connection, Host
-from tests.engine.asking import answer, failure, observe, open_files, ssh
+from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
 from tests.servers.http import HttpServer
 from tests.servers.processes import runs, wait_for
 from tests.servers.sshd import Account, CutOffHost, Sshd
@@ -314,4 +314,4 @@ def test_no_descriptor_stays_open(start_sshd: Start, refused_port: int) -> None:
         before = open_files()
         for _ in range(3):
             observe(ssh(server), *questions)
-    wait_for(lambda: open_files() <= before, "descriptors are closed")
+    files_are_closed(before)
