@@ -178,9 +178,8 @@ def test_a_locked_key_is_taken_from_the_agent(
     key.with_suffix(".pub").write_bytes(ssh_host.key_file.with_suffix(".pub").read_bytes())
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.DEVNULL)
     try:
-        while not (tmp_path / "agent").exists():
-            time.sleep(0.01)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        wait_for(lambda: subprocess.run(["ssh-add", "-l"], capture_output=True).returncode != 2, "ssh-agent")
         subprocess.run(["ssh-add", "-q", str(key)], check=True)
         subprocess.run(
             ["ssh-keygen", "-q", "-p", "-N", "locked", "-f", str(key)], check=True, stdout=subprocess.DEVNULL
