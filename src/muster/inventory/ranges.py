@@ -32,37 +32,45 @@ def name_fault(name: str) -> str | None:
     return "is longer than 253 characters" if len(name) > 253 else None
 
 
-class NameRange:
-    """A name of the inventory that may hold ranges: how many names it stands for, and which.
+class Ranges:
+    """A text that may hold ranges: how many texts it stands for, and which. All else in it stands for itself.
 
     Numbers keep the width of the first (``[01:40]`` counts 01, 02, ...), letters stay in their case, and a
-    third part is the step (``[0:10:5]``). Raises ValueError with what is wrong in words.
+    third part is the step (``[0:10:5]``). ``fixed`` are the texts around the ranges. Raises ValueError with what
+    is wrong in words.
     """
 
     def __init__(self, text: str) -> None:
-        self._fixed: list[str] = []
+        self.fixed: list[str] = []
         self._counted: list[tuple[range, int]] = []
         end = 0
         for found in _RANGE.finditer(text):
-            self._fixed.append(text[end : found.start()])
+            self.fixed.append(text[end : found.start()])
             self._counted.append(_counted(found))
             end = found.end()
-        self._fixed.append(text[end:])
-        if any("[" in part or "]" in part for part in self._fixed):
-            raise ValueError("is not a range that is understood; write [01:40], [a:f] or, with a step, [0:10:5]")
-        if fault := name_fault("x".join(self._fixed)):
-            raise ValueError(fault)
+        self.fixed.append(text[end:])
         self.count = 1
         for numbers, _ in self._counted:
             self.count *= len(numbers)
 
     def __iter__(self) -> Iterator[str]:
-        first, *rest = self._fixed
+        first, *rest = self.fixed
         for chosen in product(*(numbers for numbers, _ in self._counted)):
             name = first
             for number, (_, width), fixed in zip(chosen, self._counted, rest, strict=True):
                 name += (f"{number:0{width}}" if width else chr(number)) + fixed
             yield name
+
+
+class NameRange(Ranges):
+    """A name of the inventory that may hold ranges. Raises ValueError where it is not one."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        if any("[" in part or "]" in part for part in self.fixed):
+            raise ValueError("is not a range that is understood; write [01:40], [a:f] or, with a step, [0:10:5]")
+        if fault := name_fault("x".join(self.fixed)):
+            raise ValueError(fault)
 
 
 def _counted(found: re.Match[str]) -> tuple[range, int]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 
 from muster.inventory.model import Inventory
 from muster.inventory.problems import NothingSelected, nearest
+from muster.inventory.ranges import MOST_HOSTS, Ranges
 from muster.targets import Host, Target
+
+#: A range beside a glob is as many globs, and each is tried on each name.
+MOST_GLOBS = 1_000
 
 
 def select(inventory: Inventory, limit: str) -> tuple[Target, ...]:
@@ -16,6 +21,7 @@ def select(inventory: Inventory, limit: str) -> tuple[Target, ...]:
     Commas join; ``!`` leaves out, whatever the order; what only leaves out starts from everything. A piece is
     a glob over host names (with all that is under the host), the name of a group, a label such as
     ``role=proxy`` (a glob over its value), or a glob over ids such as ``proxy-*/healthz`` or ``website``.
+    Names may hold ranges as in the inventory, ``web-[01:40]``, of which not all have to be there.
     Raises NothingSelected where a piece matches nothing, or nothing is left.
     """
     pieces = [piece.strip() for piece in limit.split(",") if piece.strip()]
@@ -45,9 +51,31 @@ def _test(inventory: Inventory, piece: str) -> Callable[[Target], bool]:
     if piece in inventory.groups:
         hosts = set(inventory.groups[piece])
         return lambda target: (target.name if isinstance(target, Host) else target.host) in hosts
+    named = _named(piece)
     if "/" in piece:
-        return lambda target: fnmatchcase(target.id, piece)
-    return lambda target: fnmatchcase(target.host or target.name, piece)
+        return lambda target: named(target.id)
+    return lambda target: named(target.host or target.name)
+
+
+def _named(piece: str) -> Callable[[str], bool]:
+    """Whether a name or an id is one that a piece with globs or ranges means."""
+    try:
+        ranges = Ranges(piece)
+    except ValueError as error:
+        raise NothingSelected(f'--limit "{piece}": {error}') from None
+    if ranges.count == 1:
+        (glob,) = ranges
+        return lambda name: fnmatchcase(name, glob)
+    is_glob = any(each in part for part in ranges.fixed for each in "*?[")
+    if ranges.count > (most := MOST_GLOBS if is_glob else MOST_HOSTS):
+        beside = " beside * ? or [...]" if is_glob else ""
+        raise NothingSelected(
+            f'--limit "{piece}" stands for {ranges.count:,} names; at most {most:,} are allowed{beside}'
+        )
+    if not is_glob:
+        return set(ranges).__contains__
+    globs = re.compile("|".join(map(translate, ranges)))
+    return lambda name: globs.match(name) is not None
 
 
 def _near(inventory: Inventory, piece: str) -> str:
