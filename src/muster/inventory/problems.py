@@ -9,6 +9,9 @@ from functools import lru_cache
 from muster.targets import Position
 from muster.text import printable
 
+#: Nobody reads more at once.
+MOST_SHOWN = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -25,11 +28,17 @@ class Problem:
 
 
 class InventoryError(Exception):
-    """An inventory cannot be used. ``problems`` are all of them, in the order of the files; one a line as text."""
+    """An inventory cannot be used. ``problems`` are all that is wrong, in the order of the files.
+
+    As text, the first `MOST_SHOWN` of them are one a line, and the others are counted.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        lines = [str(each) for each in self.problems[:MOST_SHOWN]]
+        if more := len(self.problems) - len(lines):
+            lines.append(f"and {more:,} more")
+        super().__init__("\n".join(lines))
 
 
 class NothingSelected(Exception):
