@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from muster.targets import Endpoint
+from muster.targets import NOTHING, Endpoint
 
 
 def expects(field: str) -> Callable[[Any], bool]:
-    """Applies where the inventory says something in ``field`` of the target, such as ``ports``."""
+    """Applies where the inventory says something in ``field`` of the target, such as ``ports``.
+
+    An empty expectation is one: ``json: {}`` expects an object, whatever is in it.
+    """
 
     def applies(target: Any) -> bool:
         value = getattr(target, field)
-        return value is not None and value != () and value != {}
+        return value is not None and value != () and value is not NOTHING
 
     return applies
 

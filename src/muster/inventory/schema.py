@@ -163,7 +163,10 @@ class ExpectEntry(TypedDict, total=False):
     status: Annotated[
         Annotated[int, Field(ge=100, le=599)] | None, Field(description="The status code. Default: any below 400.")
     ]
-    json: Annotated[Any, Field(description="What the JSON must contain; further members of an object are allowed.")]
+    json: Annotated[
+        Any,
+        Field(description="What the JSON must contain; further members of an object are allowed: {} is any object."),
+    ]
 
 
 @_CLOSED
