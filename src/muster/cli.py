@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from muster.text import plural
+
 EXIT_CONFIGURATION = 2
 
 
@@ -58,7 +60,7 @@ def validate(files: tuple[Path, ...], settings: tuple[tuple[str, str], ...]) -> 
     except InventoryError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIGURATION)
-    click.echo(f"ok: {_count(len(inventory.hosts), 'host')}, {_count(len(inventory.targets), 'target')}")
+    click.echo(f"ok: {plural(len(inventory.hosts), 'host')}, {plural(len(inventory.targets), 'target')}")
 
 
 @main.command()
@@ -88,7 +90,3 @@ def _once(settings: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise click.BadParameter(f"{twice} is set twice", param_hint="--set")
     return dict(settings)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

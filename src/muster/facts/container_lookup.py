@@ -83,7 +83,7 @@ def running(match: str, matches: Matches) -> Mapping[str, Any]:
     inspected = inspection(match, matches)
     status = str(inspected["State"]["Status"])
     if status not in ("running", "paused"):
-        raise Unobserved("missing", f"{str(inspected['Name']).lstrip('/')} is not running ({status})")
+        raise Unobserved("missing", f"{name_of(inspected)} is not running ({status})")
     return inspected
 
 

@@ -53,7 +53,7 @@ def header(files: Sequence[str], targets: Sequence[Target]) -> str:
     for target in targets:
         counts[target.kind] = counts.get(target.kind, 0) + 1
     kinds = ", ".join(plural(count, kind) for kind, count in counts.items())
-    return printable(f"muster: {kinds} from {', '.join(map(str, files))}")
+    return printable(f"muster: {kinds} from {', '.join(files)}")
 
 
 def no_target(terminal: Any, counts: Mapping[str, int]) -> None:
