@@ -36,7 +36,7 @@ def test_host_is_reachable(login: Attempt) -> None:
 
 @check(
     severity="critical",
-    remediation="df -h, then du -xh --max-depth=2 MOUNT | sort -h | tail; remove or move what is not needed",
+    remediation="df -h, then du -xm -d 2 MOUNT | sort -n | tail (in MiB); remove or move what is not needed",
     runbook="hosts.md#filesystem-is-full",
 )
 def test_filesystems_have_space(filesystems: Filesystems, measure: Measure) -> None:

@@ -65,7 +65,7 @@ MEASURABLE: Mapping[str, Measurable] = {
     "clock_offset_seconds": Measurable(
         "s", "how far the host's clock is from ours, for certain", Limit(warning=1, critical=30)
     ),
-    # The guides want none. An engine counts them for as long as the container exists.
+    # A container that is well is not restarted. An engine counts them for as long as the container exists.
     "container_restarts": Measurable("", "restarts by the container's restart policy", Limit(warning=0)),
     "container_uptime_seconds": Measurable("s", "time since the container was started"),
     "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
