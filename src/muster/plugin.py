@@ -122,6 +122,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run.collection, "muster-collection")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say what is missing where checks were collected and there is no inventory to run them over."""
+    if config.option.collectonly or config.pluginmanager.hasplugin("muster-run"):
+        return
+    if any(mark.name == "check" and "remediation" in mark.kwargs for item in items for mark in item.own_markers):
+        pytest.exit("these are checks over an inventory: name one with --inventory FILE", EXIT_CONFIGURATION)
+
+
 def _only_tells(config: pytest.Config) -> bool:
     """Whether pytest was only asked for something about itself, such as its options or fixtures."""
     names = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")

@@ -63,3 +63,18 @@ def test_the_wheel_runs_its_checks_without_a_clone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok        host is reachable" in done.stdout
     assert not (installed / "muster/checks/site").exists(), "a site's own checks do not ship"
+
+
+def test_checks_without_an_inventory_are_told_what_is_missing(tmp_path: Path) -> None:
+    done = run(tmp_path, "pytest", f"--rootdir={tmp_path}", "-c", os.devnull, str(ROOT / "checks"))
+    assert done.returncode == 2, done.stdout
+    assert "name one with --inventory FILE" in done.stdout
+    assert "not found" not in done.stdout
+
+
+def test_without_an_inventory_other_tests_run_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text("def test_other():\n    assert True\n", "utf-8")
+    done = run(tmp_path, "pytest", f"--rootdir={tmp_path}", "-c", os.devnull)
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "reports").exists()
+    assert "muster:" not in done.stdout
