@@ -38,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--limit",
         metavar="PATTERN",
-        help="only these targets: name glob, range, group or label, as in 'web-*,db-[01:03],role=proxy,!web-003' (! leaves out)",
+        help="only these targets: name glob, range, group or label, as in 'web-*,db-[01:03],role=proxy,!web-003' "
+        "(! leaves out)",
     )
     group.addoption(
         "--reports",
