@@ -102,6 +102,9 @@ def test_a_check_runs_where_the_inventory_expects_something(tmp_path: Path) -> N
     )
     made = run(tmp_path, checks=checks, inventory=HERE)
     assert [each["host"] for each in made.results] == ["there"]
+    nowhere = run(tmp_path, checks=checks, inventory="hosts: {here: {connection: local}}\n")
+    assert nowhere.code == 5
+    assert "no hosts here" not in nowhere.terminal, "there is a host, and nothing that is expected of it"
 
 
 def test_kinds_without_a_target_are_counted_once(tmp_path: Path) -> None:
