@@ -45,6 +45,7 @@ class Browser:
 
     def open(self, page: Path) -> None:
         self._ask("POST", "/url", {"url": page.as_uri()})
+        self._painted()
 
     def resize(self, width: int, height: int) -> None:
         self._ask("POST", "/window/rect", {"width": width, "height": height})
@@ -57,6 +58,7 @@ class Browser:
         """Click with the mouse on the middle of the first element that matches."""
         found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
         self.run("arguments[0].scrollIntoView({block: 'center'})", found)
+        self._painted()
         move = {"type": "pointerMove", "x": 0, "y": 0, "origin": found}
         press, release = ({"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp"))
         self._act("pointer", "mouse", [move, press, release])
@@ -68,6 +70,11 @@ class Browser:
 
     def _act(self, kind: str, name: str, actions: list[dict[str, Any]]) -> None:
         self._ask("POST", "/actions", {"actions": [{"type": kind, "id": name, "actions": actions}]})
+
+    def _painted(self) -> None:
+        """Wait until the page stands on the screen as it is now: before, Chromium drops what the mouse does."""
+        frames = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))"
+        self._ask("POST", "/execute/async", {"script": frames, "args": []})
 
     def dialog(self) -> str | None:
         """The text of the dialog that is open, None where none is."""
