@@ -30,15 +30,15 @@ async def piped(stream: Stream) -> AsyncIterator[socket.socket]:
     theirs, ours = socket.socketpair()
     connected = _Connected(fileno=theirs.detach())
     connected.setblocking(False)
-    pumping = None
+    here = await asyncio.open_connection(sock=ours)
+    pumping = asyncio.create_task(both_ways(here, stream))
     try:
-        pumping = asyncio.create_task(both_ways(await asyncio.open_connection(sock=ours), stream))
         yield connected
     finally:
         connected.close()
-        if pumping is not None:
-            pumping.cancel()
-            await asyncio.wait([pumping])
+        pumping.cancel()
+        await asyncio.wait([pumping])
+        here[1].close()
         stream[1].close()
 
 
