@@ -111,6 +111,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from muster.report.folder import Folder, FolderError
     from muster.run import Run
 
+    if config.getoption("muster_dry_run"):
+        config.option.dist, config.option.tx = "no", []  # a plan is one, and no worker is needed to print it
     folder = None
     if not (hasattr(config, "workerinput") or config.option.collectonly or config.getoption("muster_dry_run")):
         try:

@@ -128,6 +128,14 @@ def test_only_what_selected_checks_read_is_asked(tmp_path: Path) -> None:
     assert not made.folder.exists(), "a dry run leaves no reports"
 
 
+def test_a_dry_run_needs_no_workers(tmp_path: Path) -> None:
+    made = run(
+        tmp_path, "--dry-run", "-n", "2", checks=check("def test_load(load):\n    '''Fine.'''"), inventory=HERE
+    )
+    assert made.code == 0, made.terminal
+    assert made.terminal.count("/proc/loadavg") == 2, "once for each host"
+
+
 def test_a_rerun_of_what_failed_asks_for_no_more(tmp_path: Path) -> None:
     checks = check("def test_bad(load):\n    '''Fine.'''\n    assert not load, 'always'") + check(
         "def test_memory(memory):\n    '''Fine.'''"
