@@ -1,6 +1,6 @@
 """Endpoints: they answer, in time, and with what is expected."""
 
-from muster import Attempt, Certificate, Endpoint, Measure, Response, check, expects, shows_certificate
+from muster import Attempt, Certificate, HttpEndpoint, Measure, Response, check, expects, shows_certificate
 
 
 @check(
@@ -21,17 +21,17 @@ def test_endpoint_answers(endpoint_attempt: Attempt) -> None:
     remediation="curl -v URL; docker logs --tail 200 NAME, or journalctl -u UNIT -e",
     runbook="endpoints.md#status-is-not-as-expected",
 )
-def test_endpoint_status_is_expected(response: Response, target: Endpoint) -> None:
+def test_endpoint_status_is_expected(response: Response, target: HttpEndpoint) -> None:
     """The endpoint answers with the expected status.
 
     It is there, but refuses, fails, or sends its clients elsewhere.
     """
-    right = (
-        response.onward is None and response.status < 400
-        if target.status is None
-        else response.status == target.status
-    )
-    assert right, f"{response.outcome}, expected {target.status or 'a status below 400'}"
+    expected = target.status or ((100, 399),)
+    right = any(first <= response.status <= last for first, last in expected)
+    if not target.status:
+        right = right and response.onward is None
+    told = " or ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in target.status)
+    assert right, f"{response.outcome}, expected {told or 'a status below 400'}"
 
 
 @check(
@@ -40,7 +40,7 @@ def test_endpoint_status_is_expected(response: Response, target: Endpoint) -> No
     runbook="endpoints.md#json-is-not-as-expected",
     applies=expects("json"),
 )
-def test_endpoint_json_is_expected(response: Response, target: Endpoint) -> None:
+def test_endpoint_json_is_expected(response: Response, target: HttpEndpoint) -> None:
     """The endpoint's JSON says what it should.
 
     A service that answers may still say of itself that it does not work.
@@ -55,7 +55,7 @@ def test_endpoint_json_is_expected(response: Response, target: Endpoint) -> None
     runbook="endpoints.md#value-is-beyond-its-limit",
     applies=expects("values"),
 )
-def test_endpoint_values_are_within_limits(response: Response, target: Endpoint, measure: Measure) -> None:
+def test_endpoint_values_are_within_limits(response: Response, target: HttpEndpoint, measure: Measure) -> None:
     """The numbers that the endpoint gives of itself are within their limits.
 
     They tell of a leak or an overload before the service goes down.

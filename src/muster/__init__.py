@@ -41,26 +41,46 @@ if TYPE_CHECKING:
     from muster.facts.uptime import Uptime as Uptime
     from muster.judge import Measure as Measure
     from muster.limits import Limit as Limit
+    from muster.probes import AskRedis as AskRedis
+    from muster.probes import AskServer as AskServer
     from muster.probes import Attempt as Attempt
     from muster.probes import Command as Command
+    from muster.probes import Connect as Connect
     from muster.probes import DoesNotApply as DoesNotApply
     from muster.probes import HttpRequest as HttpRequest
     from muster.probes import Output as Output
     from muster.probes import Probe as Probe
+    from muster.probes import Rows as Rows
+    from muster.probes import Sample as Sample
+    from muster.probes import Samples as Samples
+    from muster.probes import Select as Select
     from muster.probes import Unobserved as Unobserved
     from muster.targets import Container as Container
     from muster.targets import Database as Database
+    from muster.targets import DnsEndpoint as DnsEndpoint
     from muster.targets import Endpoint as Endpoint
     from muster.targets import Host as Host
+    from muster.targets import HttpEndpoint as HttpEndpoint
+    from muster.targets import Mysql as Mysql
+    from muster.targets import Postgres as Postgres
+    from muster.targets import Process as Process
+    from muster.targets import Redis as Redis
+    from muster.targets import ServerDatabase as ServerDatabase
+    from muster.targets import Sqlite as Sqlite
     from muster.targets import Target as Target
+    from muster.targets import TcpEndpoint as TcpEndpoint
+    from muster.targets import TlsEndpoint as TlsEndpoint
 
 #: Public name -> the module that has it. A fact's type is added here with its module.
 _HOMES = {
+    "AskRedis": "probes",
+    "AskServer": "probes",
     "Attempt": "probes",
     "Certificate": "facts.certificate",
     "Clock": "facts.clock",
     "Command": "probes",
     "CommandOutput": "facts.command_output",
+    "Connect": "probes",
     "Container": "targets",
     "ContainerHealth": "facts.container_health",
     "ContainerLookup": "facts.container_lookup",
@@ -68,6 +88,7 @@ _HOMES = {
     "ContainerState": "facts.container_state",
     "ContainerUptime": "facts.container_uptime",
     "Database": "targets",
+    "DnsEndpoint": "targets",
     "DockerAnswer": "facts.docker_engine",
     "DockerContainers": "facts.docker_containers",
     "DoesNotApply": "probes",
@@ -77,6 +98,7 @@ _HOMES = {
     "FileState": "facts.file_state",
     "Filesystems": "facts.filesystems",
     "Host": "targets",
+    "HttpEndpoint": "targets",
     "HttpRequest": "probes",
     "Inodes": "facts.inodes",
     "Limit": "limits",
@@ -84,13 +106,25 @@ _HOMES = {
     "Load": "facts.load",
     "Measure": "judge",
     "Memory": "facts.memory",
+    "Mysql": "targets",
     "Output": "probes",
+    "Postgres": "targets",
     "Probe": "probes",
+    "Process": "targets",
+    "Redis": "targets",
     "Response": "facts.response",
+    "Rows": "probes",
+    "Sample": "probes",
+    "Samples": "probes",
+    "Select": "probes",
+    "ServerDatabase": "targets",
+    "Sqlite": "targets",
     "SqliteFile": "facts.sqlite_file",
     "SqliteIntegrity": "facts.sqlite_integrity",
     "Swap": "facts.swap",
     "Target": "targets",
+    "TcpEndpoint": "targets",
+    "TlsEndpoint": "targets",
     "Unobserved": "probes",
     "Uptime": "facts.uptime",
     "check": "declaration",

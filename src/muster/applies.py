@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from muster.targets import NOTHING, Endpoint
+from muster.targets import NOTHING, HttpEndpoint
 
 
 def expects(field: str) -> Callable[[Any], bool]:
@@ -21,6 +21,6 @@ def expects(field: str) -> Callable[[Any], bool]:
     return applies
 
 
-def shows_certificate(endpoint: Endpoint) -> bool:
+def shows_certificate(endpoint: HttpEndpoint) -> bool:
     """Applies to endpoints whose certificate is verified: https, and not ``verify: false``."""
     return endpoint.url.lower().startswith("https:") and endpoint.verify

@@ -28,7 +28,7 @@ class Collection:
         self._ordinary_only = bool(config.getoption("--no-quick-path") or config.option.usepdb)
         self._cases: dict[Callable[..., Any], Case] = {}
         self._quick: dict[Callable[..., Any], bool] = {}
-        #: How many checks of a kind have no target here.
+        #: How many checks of a kind, by the plural of its name, have no target here.
         self.without_target: dict[str, int] = {}
 
     def case_of(self, item: pytest.Item) -> Case | None:
@@ -104,7 +104,7 @@ class Collection:
         if self._suite.targets_of(kind, case.applies if case else None):
             return None
         if not self._suite.targets_of(kind):
-            self.without_target[kind.kind] = self.without_target.get(kind.kind, 0) + 1
+            self.without_target[kind.plural] = self.without_target.get(kind.plural, 0) + 1
         return []
 
     def _case(self, function: Callable[..., Any]) -> Case | None:
@@ -152,7 +152,7 @@ class Collection:
         idle = [item for item in items if _asks_for_target(item) and not isinstance(target_of(item), Target)]
         if idle:
             for item in idle:
-                kind = self._kind(item.function, item.fixturenames).kind  # type: ignore[attr-defined]
+                kind = self._kind(item.function, item.fixturenames).plural  # type: ignore[attr-defined]
                 self.without_target[kind] = self.without_target.get(kind, 0) + 1
             items[:] = [item for item in items if item not in set(idle)]
             config.hook.pytest_deselected(items=idle)

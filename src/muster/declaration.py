@@ -122,7 +122,9 @@ def kind_of(function: Callable[..., Any], needs: Iterable[Need[Any]], arguments:
         kinds.add(Database)
     if is_live(arguments):
         kinds.add(Host)
-    specific = kinds - {Host}
+    on_it = kinds - {Host}
+    # A fact of every database may stand beside one of PostgreSQL: the check is about the narrower kind.
+    specific = {kind for kind in on_it if not any(one is not kind and issubclass(one, kind) for one in on_it)}
     if len(specific) > 1:
         named = " and ".join(sorted(kind.kind for kind in specific))
         raise CheckError(_problem(function, f"reads facts of two kinds of target, {named}: make it two checks"))

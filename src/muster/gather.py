@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -14,15 +15,27 @@ from muster.observations import Observation, Observations
 from muster.plan import Ask, Plan
 from muster.probes import (
     AskEngine,
+    AskRedis,
+    AskServer,
     Attempt,
     Command,
+    Connect,
+    ContainerLog,
+    ContainerLogFile,
+    ContainerStats,
+    CountKeys,
     DoesNotApply,
+    Handshake,
     HttpRequest,
     InspectContainer,
     ListContainers,
     Login,
     Output,
     Question,
+    Resolve,
+    Sample,
+    Samples,
+    Select,
     Unobserved,
 )
 from muster.targets import RUNNER, Host
@@ -39,6 +52,11 @@ RESPONSIVE = 0.0005
 """Seconds that the loop waits for Python's lock during an import. With Python's own 5 ms it could time nothing."""
 
 Progress = Callable[[Host, int], None]
+
+#: The questions to a Docker engine, to a database server, and to ports that are not asked in HTTP.
+OF_ENGINE = (AskEngine, ListContainers, InspectContainer, ContainerStats, ContainerLog, ContainerLogFile)
+OF_SERVER = (AskServer, Select, AskRedis, CountKeys)
+OF_PORT = (Connect, Handshake, Resolve)
 
 
 class Gatherer:
@@ -147,10 +165,17 @@ class _Visit:
         try:
             async with asyncio.timeout(deadline), asyncio.TaskGroup() as group:
                 commands = [question for question in self._left if isinstance(question, Command)]
-                if commands:
-                    group.create_task(self._run_commands(commands))
+                samples = [question for question in self._left if isinstance(question, Sample)]
+                for batch in (
+                    [each for each in commands if not each.slow],
+                    [each for each in commands if each.slow],
+                ):
+                    if batch:
+                        group.create_task(self._run(shell.ask, batch))
+                if samples:
+                    group.create_task(self._run(shell.sample, samples))
                 for question in list(self._left):
-                    if not isinstance(question, Command):
+                    if not isinstance(question, Command | Sample):
                         group.create_task(self._ask(question))
         except TimeoutError:
             self.give_up(f"the host's deadline of {deadline:g} s passed")
@@ -159,27 +184,29 @@ class _Visit:
         for question in list(self._left):
             self._fail(question, Unobserved("timeout", f"{why} before the answer to {_shown(question)}"))
 
-    async def _run_commands(self, commands: Sequence[Command]) -> None:
+    async def _run(self, run: Callable[..., Awaitable[None]], batch: Sequence[Command | Sample]) -> None:
+        """Run commands, or samples, in one shell of the host."""
         try:
             if self.host.connection.kind != "local":
                 await asyncio.wait([self._imported])
-            link = await self._pool.link(self.host)
-            await shell.ask(link, commands, self._landed)
+            await run(await self._pool.link(self.host), batch, self._landed)
         except NotReached as down:
-            for command in commands:
-                self._fail(command, down.unobserved(), tries=down.attempt.tries)
+            for question in batch:
+                self._fail(question, down.unobserved(), tries=down.attempt.tries)
         except Unobserved as failure:
-            for command in commands:
-                self._fail(command, failure)
+            for question in batch:
+                self._fail(question, failure)
         except Exception as error:
-            for command in commands:
-                self._fail(command, _fault(command, error))
+            for question in batch:
+                self._fail(question, _fault(question, error))
 
     async def _ask(self, question: Question) -> None:
         await asyncio.wait([self._imported])
         began = time.monotonic()
         try:
-            async with self._in_flight:
+            # Engines and database servers bound by themselves what they are asked at once.
+            bounded = isinstance(question, OF_ENGINE + OF_SERVER)
+            async with contextlib.nullcontext() if bounded else self._in_flight:
                 began = time.monotonic()
                 answer = await self._answer(question)
         except NotReached as down:
@@ -200,17 +227,26 @@ class _Visit:
                 except NotReached as down:
                     return down.attempt
             case HttpRequest():
-                return await self._pool.http().ask(await self._pool.http_link(self.host), question)
-            case AskEngine() | ListContainers() | InspectContainer():
+                return await self._pool.http().ask(await self._pool.network(self.host), question)
+            case Connect() | Handshake() | Resolve():
+                from muster.transports import ports
+
+                return await ports.ask(await self._pool.network(self.host), question)
+            case AskServer() | Select() | AskRedis() | CountKeys():
+                return await (await self._pool.servers(self.host)).ask(question)
+            case _ if isinstance(question, OF_ENGINE):
                 return await (await self._pool.engine(self.host)).ask(question)
             case _:
                 raise TypeError(f"nobody answers a {type(question).__name__}")
 
-    def _landed(self, command: Command, answer: Output | Unobserved) -> None:
-        if isinstance(answer, Unobserved):
-            self._fail(command, answer)
-        else:
-            self._land(command, answer, answer.seconds, 1)
+    def _landed(self, question: Command | Sample, answer: Output | Samples | Unobserved) -> None:
+        match answer:
+            case Unobserved():
+                self._fail(question, answer)
+            case Samples():
+                self._land(question, answer, answer.first.seconds + answer.second.seconds, 1)
+            case Output():
+                self._land(question, answer, answer.seconds, 1)
 
     def _land(self, question: Question, answer: Any, seconds: float, tries: int) -> None:
         ask = self._left.pop(question, None)
@@ -251,7 +287,9 @@ def _transports(plan: Plan) -> list[str]:
         "ssh": "ssh" in kinds,
         "container": "docker" in kinds,
         "http": HttpRequest in questions,
-        "docker": bool(questions & {AskEngine, ListContainers, InspectContainer}),
+        "docker": not questions.isdisjoint(OF_ENGINE),
+        "ports": not questions.isdisjoint(OF_PORT),
+        "servers": not questions.isdisjoint(OF_SERVER),
     }
     return [f"muster.transports.{name}" for name, is_needed in needed.items() if is_needed]
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from muster.targets import Server
+
 T_co = TypeVar("T_co", covariant=True)
 
 #: Why a verdict is bad: ``network`` (nothing answered), ``timeout`` (reached, but too slow), ``permission``
@@ -77,6 +79,7 @@ class Command:
 
     ``timeout`` in seconds; of the output, the first ``max_bytes`` are kept, and of standard error the last
     ``stderr_bytes``, where the reason stands. ``told`` is what people read in place of a long script.
+    What takes longer than half a second or so is ``slow``: it runs beside the batch, so that nothing waits for it.
     """
 
     script: str
@@ -84,6 +87,7 @@ class Command:
     max_bytes: int = 65_536
     stderr_bytes: int = 8_192
     told: str = ""
+    slow: bool = False
 
     def describe(self) -> str:
         return "sh: " + "\n".join(line for line in (self.told or self.script).splitlines() if line.strip())
@@ -116,6 +120,30 @@ class Output:
         """The last line of standard error that says anything, for messages."""
         lines = self.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
         return lines[-1].strip() if lines else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Question: what does this POSIX sh text print, now and once more a second later? Answer: `Samples`.
+
+    All samples of a host share one wait. The other fields are as of `Command`.
+    """
+
+    script: str
+    timeout: float = 10.0
+    max_bytes: int = 65_536
+    told: str = ""
+
+    def describe(self) -> str:
+        return "twice, 1 s apart: " + Command(self.script, told=self.told).describe()
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The answer to a `Sample`. What lies between the two is told by the host's own clock, in what they hold."""
+
+    first: Output
+    second: Output
 
 
 def without_credentials(url: str) -> str:
@@ -222,7 +250,230 @@ class Matches:
     engine_time: float | None = None
 
 
-Question = Login | Command | HttpRequest | AskEngine | ListContainers | InspectContainer
+@dataclass(frozen=True, slots=True)
+class ContainerStats:
+    """Question: what does the container that matches use, now and a second later? Answer: `Stats`."""
+
+    match: str
+
+    def describe(self) -> str:
+        return f"Docker: GET /containers/{self.match}/stats?one-shot=1, twice, 1 s apart"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """``GET /containers/{id}/stats`` of the container that is meant, twice; None where `Matches` has none."""
+
+    matches: Matches
+    first: Mapping[str, Any] | None = None
+    second: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLog:
+    """Question: what did the container that matches log in the last ``window`` seconds? Answer: `Logged`.
+
+    Of both streams together, the last ``max_bytes`` are kept.
+    """
+
+    match: str
+    window: float
+    max_bytes: int = 16 * 1_048_576
+
+    def describe(self) -> str:
+        return f"Docker: GET /containers/{self.match}/logs?since={self.window:g} s ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What a container logged, without the engine's framing; None where `Matches` has no container that is meant."""
+
+    matches: Matches
+    data: bytes | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLogFile:
+    """Question: how large is the log file of the container that matches, on its host? Answer: `LogFile`."""
+
+    match: str
+
+    def describe(self) -> str:
+        return f"Docker: GET /containers/{self.match}/json; sh: stat -c %s LogPath"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """The size of a container's log file in bytes; None where the engine names no file."""
+
+    matches: Matches
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Question: does this TCP port accept a connection from the host? Answer: an `Attempt`."""
+
+    address: str
+    port: int
+    timeout: float = 10.0
+
+    def describe(self) -> str:
+        return f"TCP: connect to {self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """Question: with what does this port answer a TLS handshake? Answer: a `Handshaken`.
+
+    ``server_name`` is the name that is asked for and that the certificate must be for.
+    """
+
+    address: str
+    port: int
+    starttls: Literal["smtp", "postgres"] | None = None
+    server_name: str = ""
+    ca_file: str | None = None
+    timeout: float = 10.0
+
+    def describe(self) -> str:
+        how = f" after STARTTLS of {self.starttls}" if self.starttls else ""
+        return f"TLS: handshake with {self.address}:{self.port}{how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Handshaken:
+    """How a handshake went, and what it showed where there was one.
+
+    ``protocol`` is the version of TLS (``TLSv1.3``), ``certificates`` the chain that was sent, in DER, the server's
+    own first. ``distrust`` is why it cannot be trusted, in OpenSSL's words; empty where it can.
+    """
+
+    attempt: Attempt
+    protocol: str = ""
+    cipher: str = ""
+    certificates: tuple[bytes, ...] = ()
+    distrust: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Question: what does this DNS server, asked over TCP from the host, know of a name? Answer: `Resolved`."""
+
+    name: str
+    type: str
+    server: str
+    port: int = 53
+    timeout: float = 10.0
+
+    def describe(self) -> str:
+        return f"DNS: {self.type} of {self.name}, asked of {self.server}:{self.port} over TCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a DNS server answered: ``code`` is ``NOERROR``, ``NXDOMAIN``, ...; ``records`` are as in a zone file."""
+
+    attempt: Attempt
+    code: str = ""
+    records: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AskServer:
+    """Question: can the database server be logged in to, and does it answer? Answer: a `ServerAnswer`."""
+
+    server: Server
+    timeout: float = 10.0
+
+    def describe(self) -> str:
+        return f"{self.server.engine}: log in to {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """How the attempt to log in to a database server went, and the version that it then named."""
+
+    attempt: Attempt
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Question: which rows does this one ``SELECT`` give? Answer: `Rows`.
+
+    It runs in a read-only transaction that ends after ``timeout`` seconds at most, on the server's one connection.
+    ``expression`` True: it is a user's, to be run within another that gives its first column only, as text of at most
+    64 characters, and 2 rows at most.
+    """
+
+    server: Server
+    statement: str
+    timeout: float = 10.0
+    max_rows: int = 1_000
+    expression: bool = False
+
+    def describe(self) -> str:
+        return f"{self.server.engine} at {self.server}: {' '.join(self.statement.split())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a `Select` gave: the first rows, ``truncated`` where there are more."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AskRedis:
+    """Question: what does Redis answer to this command that reads? Answer: what redis-py makes of it, undecoded."""
+
+    server: Server
+    words: tuple[str, ...]
+    timeout: float = 10.0
+
+    def describe(self) -> str:
+        return f"redis at {self.server}: {' '.join(self.words)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CountKeys:
+    """Question: how many keys match this pattern? Answer: the number, by SCAN of at most ``most`` keys.
+
+    Unobserved where there are more keys than that, or the time ends before they do.
+    """
+
+    server: Server
+    pattern: str
+    most: int = 1_000_000
+    timeout: float = 10.0
+
+    def describe(self) -> str:
+        return f"redis at {self.server}: SCAN 0 MATCH {self.pattern}"
+
+
+Question = (
+    Login
+    | Command
+    | Sample
+    | HttpRequest
+    | AskEngine
+    | ListContainers
+    | InspectContainer
+    | ContainerStats
+    | ContainerLog
+    | ContainerLogFile
+    | Connect
+    | Handshake
+    | Resolve
+    | AskServer
+    | Select
+    | AskRedis
+    | CountKeys
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Suite:
         self.redact = Redactor(inventory.secrets)
         self.observations = Observations(self._observe)
         self._hosts = {host.name: host for host in inventory.hosts}
+        self._by_kind: dict[type[Target], list[Target]] = {}
         self._wanted: dict[Host, dict[tuple[Target, Need[Any]], None]] = {}
         self._gatherer: Gatherer | None = None
 
@@ -41,19 +42,14 @@ class Suite:
         """The needs that ship, by the name of the argument that asks for each."""
         return catalogue()
 
-    @cached_property
-    def _by_kind(self) -> dict[type[Target], list[Target]]:
-        found: dict[type[Target], list[Target]] = {}
-        for target in self.targets:
-            found.setdefault(type(target), []).append(target)
-        return found
-
     def targets_of(self, kind: type[Target], applies: Callable[[Any], bool] | None = None) -> list[Target]:
         """The targets of a kind, in the order of the inventory; of these, the ones that a check applies to.
 
         A host that needs no login is no target of checks on hosts.
         """
-        found = self._by_kind.get(kind, [])
+        found = self._by_kind.get(kind)
+        if found is None:
+            found = self._by_kind[kind] = [target for target in self.targets if isinstance(target, kind)]
         if kind is Host:
             found = [host for host in found if isinstance(host, Host) and host.connection.kind != "none"]
         return [target for target in found if applies(target)] if applies else found

@@ -73,9 +73,11 @@ class Target:
 
     ``name`` is its name in the inventory, ``host`` the name of the host that it is observed from (None at
     the top level: from where the suite runs). ``timeout``, in seconds, bounds each observation of it.
+    ``kind`` is what reports call it, ``plural`` what people call several of its class.
     """
 
     kind: ClassVar[str] = "target"
+    plural: ClassVar[str] = "targets"
 
     name: str
     host: str | None = None
@@ -94,21 +96,47 @@ class Target:
         return f"<{type(self).__name__} {self.id}>"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRule:
+    """What must be true of a file: its owner and group by name, its permission bits; None: whatever they are."""
+
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Host(Target):
     """A machine. ``groups`` are the inventory's groups that it is in.
 
-    ``listening`` are ports that must listen, as ``8787``, ``8787/tcp``, ``127.0.0.1:8787/tcp`` or ``53/udp``.
-    ``units`` are systemd units that must be active.
+    ``listening`` are ports that must listen, as ``8787``, ``8787/tcp``, ``127.0.0.1:8787/tcp`` or ``53/udp``;
+    none but ``allowed_ports``, written alike, may (None: any may). ``units`` are systemd units that must be active.
+
+    ``allowed_users`` are the accounts of people that may be there (None: any may). ``files`` are rules by path,
+    ``closed_folders`` those in which nothing may be writable by everyone, ``certificates`` the files of certificates.
+    ``sshd`` are settings by keyword, as ``sshd -T`` prints them; ``cron`` are texts that a scheduled job must hold.
+    ``failed_logins`` and ``kernel_log`` are how far back, in seconds, to look for the one and in the other (None:
+    not at all); ``updates`` tells whether to look for packages to upgrade.
     """
 
     kind: ClassVar[str] = "host"
+    plural: ClassVar[str] = "hosts"
 
     connection: Connection = Connection(kind="local")
     groups: tuple[str, ...] = ()
     docker: DockerEngine = DockerEngine()
     listening: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    allowed_ports: tuple[str, ...] | None = None
+    allowed_users: tuple[str, ...] | None = None
+    files: Mapping[str, FileRule] = field(default_factory=lambda: NOTHING)
+    closed_folders: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    sshd: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    cron: tuple[str, ...] = ()
+    failed_logins: float | None = None
+    kernel_log: float | None = None
+    updates: bool | None = None
 
 
 #: The machine that the suite runs on: where targets of the top level are observed from.
@@ -122,20 +150,63 @@ def asked_from(target: Target, hosts: Mapping[str, Host]) -> Host:
     return RUNNER if target.host is None else hosts[target.host]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPattern:
+    """What is counted in a container's log: lines that ``pattern``, a regular expression, is found in, or lines of
+    JSON with this ``level`` (``level``, ``severity`` or ``lvl``, in any case). ``window`` is how far back, in
+    seconds.
+    """
+
+    pattern: str | None = None
+    level: str | None = None
+    window: float = 3600.0
+    limit: Limit = Limit()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Container(Target):
     """A container, found by ``match``: a glob over the names of a host's containers.
 
     ``ports`` are mappings that must be there, as ``docker ps`` writes them
     (``127.0.0.1:8787->8787/tcp``). ``health`` is the health that its own healthcheck must report; None
-    expects nothing of a container without a healthcheck, and ``healthy`` of one with.
+    expects nothing of a container without a healthcheck, and ``healthy`` of one with. ``image`` is a glob over the
+    name of its image, ``digest`` the digest of that (``sha256:...``), ``restart`` the restart policy
+    (``unless-stopped``), ``mounts`` are ``/on/the/host:/in/it`` or ``volume:/in/it``, with ``:ro`` for read-only.
+    ``privileges`` are those that it may have (see `muster.facts.container_privileges`). ``logs`` are what to count
+    in its log, by name.
     """
 
     kind: ClassVar[str] = "container"
+    plural: ClassVar[str] = "containers"
 
     match: str = ""
     ports: tuple[str, ...] = ()
     health: Literal["healthy", "none"] | None = None
+    image: str | None = None
+    digest: str | None = None
+    restart: str | None = None
+    mounts: tuple[str, ...] = ()
+    privileges: tuple[str, ...] = ()
+    logs: Mapping[str, LogPattern] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Process(Target):
+    """A program that has to run, found in one of three ways.
+
+    ``unit`` is its systemd unit, ``pid_file`` the file with its process id, ``command`` a regular expression that is
+    found in its command line (the arguments with a space between them). ``state`` is the state that it must
+    be in: ``running`` or ``stopped``. ``listening`` are ports that it must listen on, written as a host's.
+    """
+
+    kind: ClassVar[str] = "process"
+    plural: ClassVar[str] = "processes"
+
+    unit: str | None = None
+    pid_file: str | None = None
+    command: str | None = None
+    state: Literal["running", "stopped"] = "running"
+    listening: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,33 +218,219 @@ class Value:
     limit: Limit = Limit()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonRule:
+    """What must be true at one place of a JSON answer: that it is there or not, of a type of JSON, equal to a value.
+
+    ``type`` is ``object``, ``array``, ``string``, ``number``, ``integer``, ``boolean`` or ``null``. ``equals`` counts
+    only where ``compares`` is True, for null is a value.
+    """
+
+    present: bool = True
+    type: str | None = None
+    equals: Any = None
+    compares: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Endpoint(Target):
-    """An HTTP or HTTPS endpoint.
+    """Something that answers in the network. ``url`` says what it speaks: see the classes below.
 
-    ``status`` is the expected status code, None where any that is not an error (below 400) will do.
-    ``json`` is what the JSON answer must contain, None where nothing is expected of it: an object's
-    further members are allowed, a list must be equal. ``values`` are numbers to measure.
     ``ca_file`` holds the certificates to trust, on this machine; ``verify`` False trusts any.
     """
 
     kind: ClassVar[str] = "endpoint"
+    plural: ClassVar[str] = "endpoints"
 
     url: str
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str | None = None
-    status: int | None = None
-    json: Any = None
-    values: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
     ca_file: str | None = None
     verify: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class HttpEndpoint(Endpoint):
+    """An HTTP or HTTPS endpoint.
+
+    ``headers`` hold what authenticates as well. ``status`` are the expected status codes, each as first and last of
+    a range; empty where any that is not an error (below 400) will do. ``json`` is what the JSON answer must
+    contain, None where nothing is expected of it: an object's further members are allowed, a list must be
+    equal. ``rules`` are what must be true at single paths of it, ``values`` numbers to measure, ``parts`` the words
+    that what stands at a path with ``*`` may say: ``{"$.services.*": ("healthy",)}``. ``text`` must be in the body,
+    ``matches`` (a regular expression) found in it, ``answer_headers`` are globs by header, ``redirect`` is where it
+    must send to. ``serves`` names what it is, for checks that know it: ``rabbitmq``.
+    """
+
+    plural: ClassVar[str] = "HTTP endpoints"
+
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+    status: tuple[tuple[int, int], ...] = ()
+    json: Any = None
+    rules: Mapping[str, JsonRule] = field(default_factory=lambda: NOTHING)
+    values: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    text: str | None = None
+    matches: str | None = None
+    answer_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    redirect: str | None = None
+    serves: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TcpEndpoint(Endpoint):
+    """A TCP port, ``tcp://address:port``, that must be ``open``, or must not."""
+
+    plural: ClassVar[str] = "TCP ports"
+
+    address: str
+    port: int
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TlsEndpoint(Endpoint):
+    """A port that speaks TLS, ``tls://address:port``, at once or after ``starttls``.
+
+    ``server_name`` is the name that the certificate must be for, the address unless given. ``protocol`` is the
+    oldest version of TLS that will do (``TLSv1.2``).
+    """
+
+    plural: ClassVar[str] = "TLS ports"
+
+    address: str
+    port: int
+    starttls: Literal["smtp", "postgres"] | None = None
+    server_name: str | None = None
+    protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class DnsEndpoint(Endpoint):
+    """A name to resolve, as RFC 4501 writes it: ``dns://server:53/www.example.net?type=A``.
+
+    Without a server, ``dns:www.example.net``, the host's own resolver is asked, which knows A and AAAA. ``answers``
+    are all the records that must come back, in any order; None where any will do.
+    """
+
+    plural: ClassVar[str] = "DNS names"
+
+    name_asked: str
+    type: str = "A"
+    server: str | None = None
+    port: int = 53
+    answers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How a database server is logged in to: at ``socket``, the path of a unix socket, else ``address`` and ``port``.
+
+    With ``tls`` the connection is encrypted, and the server's certificate verified unless ``verify`` is False,
+    against ``ca_file`` or what this machine trusts. The password appears in no text about it.
+    """
+
+    engine: Literal["postgresql", "mysql", "redis"]
+    address: str = "127.0.0.1"
+    port: int = 0
+    socket: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: str = ""
+    tls: bool = False
+    verify: bool = True
+    ca_file: str | None = None
+
+    def __str__(self) -> str:
+        """Where it is, without who asks."""
+        return self.socket or (f"[{self.address}]" if ":" in self.address else self.address) + f":{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What must be true of a table's rows. ``time`` is the column that says when a row was written.
+
+    ``newest`` bounds the age of the newest row, in seconds; ``keep``, in seconds, is how old a row may become before
+    it has to be deleted; ``rows`` bounds how many there are. None: not looked at.
+    """
+
+    time: str | None = None
+    newest: Limit | None = None
+    keep: float | None = None
+    rows: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A ``SELECT`` of one number: its text, the number's unit and its limit."""
+
+    select: str
+    unit: str = ""
+    limit: Limit = Limit()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Database(Target):
-    """A database. ``url`` is ``sqlite:////absolute/path``; other kinds of database come later."""
+    """A database. ``url`` says of which kind: see the classes below. ``engine`` is that kind's name.
+
+    ``tables`` are by name (``schema.table``), ``queries`` by a name of their own; only where it speaks SQL.
+    """
 
     kind: ClassVar[str] = "database"
+    plural: ClassVar[str] = "databases"
+    engine: ClassVar[str] = ""
 
     url: str
+    tables: Mapping[str, Table] = field(default_factory=lambda: NOTHING)
+    queries: Mapping[str, Query] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Sqlite(Database):
+    """An SQLite file, ``sqlite:////absolute/path``."""
+
+    plural: ClassVar[str] = "SQLite databases"
+    engine: ClassVar[str] = "sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ServerDatabase(Database):
+    """A database that is logged in to.
+
+    ``min_version`` is the oldest version of the server that will do (``15.4``), ``role`` what it must be.
+    """
+
+    plural: ClassVar[str] = "database servers"
+
+    server: Server
+    min_version: str | None = None
+    role: Literal["primary", "replica"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Postgres(ServerDatabase):
+    """A database of a PostgreSQL server, ``postgresql://user@address:5432/name``."""
+
+    plural: ClassVar[str] = "PostgreSQL databases"
+    engine: ClassVar[str] = "postgresql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Mysql(ServerDatabase):
+    """A database of a MySQL or MariaDB server, ``mysql://user@address:3306/name``."""
+
+    plural: ClassVar[str] = "MySQL databases"
+    engine: ClassVar[str] = "mysql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Redis(ServerDatabase):
+    """A Redis server, ``redis://address:6379/0``.
+
+    ``keys`` bounds, by pattern (``session:*``), how many keys match.
+    """
+
+    plural: ClassVar[str] = "Redis servers"
+    engine: ClassVar[str] = "redis"
+
+    keys: Mapping[str, Limit] = field(default_factory=lambda: NOTHING)

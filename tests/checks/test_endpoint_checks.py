@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from checks import test_endpoints as checks
-from muster import Attempt, Certificate, Endpoint, Limit, Measure, Response, shows_certificate
+from muster import Attempt, Certificate, Endpoint, HttpEndpoint, Limit, Measure, Response, shows_certificate
 from muster.declaration import read_case
 from muster.need import catalogue
 from muster.targets import Value
@@ -23,8 +23,8 @@ def message(check: Any, *facts: Any) -> str:
     return str(raised.value).partition("\nassert ")[0]
 
 
-def endpoint(**more: Any) -> Endpoint:
-    return Endpoint(**({"name": "healthz", "url": "http://127.0.0.1:8787/healthz"} | more))
+def endpoint(**more: Any) -> HttpEndpoint:
+    return HttpEndpoint(**({"name": "healthz", "url": "http://127.0.0.1:8787/healthz"} | more))
 
 
 def response(body: Any = None, status: int = 200, **more: Any) -> Response:
@@ -46,12 +46,14 @@ def test_an_endpoint_that_refuses() -> None:
     ("expected", "status"), [(200, 200), (404, 404), (301, 301), (None, 200), (None, 204), (None, 304)]
 )
 def test_a_status_that_is_expected(expected: int | None, status: int) -> None:
-    checks.test_endpoint_status_is_expected(response(status=status), endpoint(status=expected))
+    checks.test_endpoint_status_is_expected(
+        response(status=status), endpoint(status=((expected, expected),) if expected else ())
+    )
 
 
 def test_a_redirect_may_be_what_is_expected() -> None:
     found = response(status=301, headers=(("location", "/there"),))
-    checks.test_endpoint_status_is_expected(found, endpoint(status=301))
+    checks.test_endpoint_status_is_expected(found, endpoint(status=((301, 301),)))
 
 
 @pytest.mark.parametrize(
@@ -66,14 +68,21 @@ def test_a_redirect_may_be_what_is_expected() -> None:
 )
 def test_a_status_that_is_not_expected(expected: int | None, status: int, said: str) -> None:
     assert (
-        message(checks.test_endpoint_status_is_expected, response(status=status), endpoint(status=expected)) == said
+        message(
+            checks.test_endpoint_status_is_expected,
+            response(status=status),
+            endpoint(status=((expected, expected),) if expected else ()),
+        )
+        == said
     )
 
 
 @pytest.mark.parametrize("expected", [200, None])
 def test_redirects_in_a_circle_are_never_expected(expected: int | None) -> None:
     found = response(status=302, url="http://h/b", redirects=("http://h/a",), headers=(("location", "/a"),))
-    said = message(checks.test_endpoint_status_is_expected, found, endpoint(status=expected))
+    said = message(
+        checks.test_endpoint_status_is_expected, found, endpoint(status=((expected, expected),) if expected else ())
+    )
     assert said.startswith("redirects in a circle: http://h/a -> http://h/b -> http://h/a, expected ")
 
 
@@ -100,7 +109,7 @@ def test_a_body_that_was_cut_off_is_no_json() -> None:
     assert said == 'the body is longer than 12 B, and cut off there, expected JSON: {"ok": true}'
 
 
-def goroutines(path: str = "$.goroutines") -> Endpoint:
+def goroutines(path: str = "$.goroutines") -> HttpEndpoint:
     limit = Limit(warning=2000, critical=5000)
     return endpoint(
         values={"goroutines": Value(path=path, limit=limit), "alloc": Value(path="$.memory.alloc_mb", unit="MB")}
@@ -158,4 +167,4 @@ def test_only_a_certificate_that_is_verified_is_looked_at(url: str, verify: bool
 def test_every_check_is_well_written_and_about_endpoints() -> None:
     found = [value for name, value in vars(checks).items() if name.startswith("test_")]
     assert len(found) == 6
-    assert {read_case(each, catalogue()).of for each in found} == {Endpoint}
+    assert {read_case(each, catalogue()).of for each in found} == {Endpoint, HttpEndpoint}

@@ -16,7 +16,7 @@ from muster.need import Need
 from muster.observations import Observations
 from muster.plan import make_plan
 from muster.probes import AskEngine, Command, DoesNotApply, HttpRequest, Login, Output, Probe, Unobserved
-from muster.targets import RUNNER, Connection, Container, DockerEngine, Endpoint, Host
+from muster.targets import RUNNER, Connection, Container, DockerEngine, HttpEndpoint, Host
 from tests.engine.asking import answer, files_are_closed, gatherer, local, need, observe, open_files, plan, ssh
 from tests.servers.http import HttpServer
 from tests.servers.processes import runs, wait_for
@@ -40,9 +40,9 @@ def test_equal_questions_to_one_host_are_one_and_keep_the_order_of_first_need() 
 def test_a_target_is_asked_from_its_host_and_one_of_the_top_level_from_here() -> None:
     web = local("web")
     box = Container(name="box", host="web", match="box")
-    site = Endpoint(name="site", url="http://127.0.0.1/")
+    site = HttpEndpoint(name="site", url="http://127.0.0.1/")
     state = Need("state", Container, lambda target: Probe(Command(target.match), str))
-    page = Need("page", Endpoint, lambda target: Probe(HttpRequest(target.url), str))
+    page = Need("page", HttpEndpoint, lambda target: Probe(HttpRequest(target.url), str))
     made = make_plan([(box, state), (site, page)], {"web": web})
 
     assert [ask.question for ask in made.hosts[web]] == [Command("box")]
@@ -77,8 +77,8 @@ def test_what_a_probe_already_knows_is_settled_without_asking() -> None:
 def test_a_dry_run_shows_hosts_and_questions_and_no_password() -> None:
     connection = Connection(address="10.0.0.1", user="ops", port=22, via="bastion", sudo=True)
     host = Host(name="proxy-1", connection=connection)
-    site = Endpoint(name="site", url="http://ops:opensesame@127.0.0.1/x")
-    page = Need("page", Endpoint, lambda target: Probe(HttpRequest(target.url), str))
+    site = HttpEndpoint(name="site", url="http://ops:opensesame@127.0.0.1/x")
+    page = Need("page", HttpEndpoint, lambda target: Probe(HttpRequest(target.url), str))
     made = make_plan([(host, need(Login())), (host, need(Command("if true; then\n  pwd\nfi\n"))), (site, page)], {})
 
     assert list(made.describe()) == [

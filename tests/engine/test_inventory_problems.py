@@ -11,7 +11,7 @@ import pytest
 
 from muster.inventory import InventoryError, NothingSelected, load, select
 from muster.limits import MEASURABLE, Measurable
-from muster.targets import Endpoint
+from muster.targets import HttpEndpoint
 
 HOST = "hosts: {a: {}}\n"
 Problems = Callable[..., list[str]]
@@ -711,5 +711,5 @@ def test_a_password_in_a_url_may_come_from_outside(
     (tmp_path / "password").write_text("hunter2\n")
     (tmp_path / "i.yaml").write_text(f'endpoints: {{e: {{url: "http://ops:{secret}@a/"}}}}\n')
     (endpoint,) = load([tmp_path / "i.yaml"]).targets
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert endpoint.url == "http://ops:hunter2@a/"

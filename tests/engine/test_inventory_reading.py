@@ -11,7 +11,7 @@ import pytest
 
 from muster.applies import expects
 from muster.inventory import Inventory, load
-from muster.targets import Container, Database, DockerEngine, Endpoint, Host
+from muster.targets import Container, Sqlite, DockerEngine, HttpEndpoint, Host
 
 Write = Callable[..., Path]
 
@@ -93,14 +93,14 @@ hosts:
     assert isinstance(container, Container)
     assert (container.match, container.ports, container.health) == ("proxy*", ("127.0.0.1:80->8787/tcp",), "none")
     assert container.timeout == 3
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert (endpoint.method, endpoint.headers, endpoint.body) == ("POST", (("X-Version", "1.10"),), "{}")
     assert endpoint.status == 201
     assert endpoint.json == {"ok": True, "at": "22:30", "old": "yes", "none": None}
     assert endpoint.values["memory"].path == "$.memory.mb"
     assert endpoint.values["memory"].limit.warning == 1000
     assert not endpoint.verify
-    assert isinstance(database, Database)
+    assert isinstance(database, Sqlite)
     assert database.url == "sqlite:////opt/quota.db"
 
 
@@ -135,7 +135,7 @@ hosts:
     assert endpoint.labels == {**host.labels, "d": "target"}
     assert host.connection.user == "root"
     assert host.groups == ("first", "second")
-    assert (endpoint.status, endpoint.json) == (204, {"x": 1})
+    assert (endpoint.status, endpoint.json) == (((204, 204),), {"x": 1})
     assert endpoint.timeout == 7
     assert (host.limits["filesystem_used_percent"].warning, host.limits["filesystem_used_percent"].critical) == (
         60,
@@ -202,7 +202,7 @@ hosts:
     endpoints: {e: {url: "http://a/${version}", body: "${version}", expect: {json: "${version}"}}}
 """).targets
     assert isinstance(host, Host)
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert (host.connection.user, host.labels["version"]) == ("007", "v1.10")
     assert (endpoint.url, endpoint.body, endpoint.json) == ("http://a/1.10", "1.10", 1.1)
 
@@ -237,7 +237,7 @@ hosts:
   c: {groups: [g], vars: {scheme: https}}
 endpoints: {top: {url: "${root}/"}}
 """)
-    urls = [target.url for target in inventory.targets if isinstance(target, Endpoint)]
+    urls = [target.url for target in inventory.targets if isinstance(target, HttpEndpoint)]
     assert urls == ["http://127.0.0.1:2/", "http://127.0.0.1:3/", "https://127.0.0.1:2/", "http://127.0.0.1:1/"]
 
 
@@ -248,7 +248,7 @@ hosts:
   a: {vars: {port: 2}, endpoints: {e: {url: "http://a:${port}/", expect: {json: {port: "${port}"}}}}}
 """)
     (_, endpoint) = load([path], {"port": "9000"}).targets
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert endpoint.url == "http://a:9000/"
     assert endpoint.json == {"port": 9000}, "a variable alone keeps the type of its value"
 
@@ -261,7 +261,7 @@ hosts:
     labels: {n: "${n}"}
     endpoints: {e: {url: "http://a/", expect: {json: ["${on}", "${n}", "x${on}", "$${n}", "$5"]}}}
 """).targets
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert endpoint.json == [True, 7, "xtrue", "${n}", "$5"]
     assert endpoint.labels == {"n": "7"}
 
@@ -276,7 +276,7 @@ def test_a_user_may_have_a_variable_called_host(read: Read) -> None:
 vars: {host: 10.1.1.1}
 hosts: {a: {endpoints: {e: {url: "http://${host}/"}}}}
 """).targets
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert endpoint.url == "http://10.1.1.1/"
 
 
@@ -297,7 +297,7 @@ hosts:
         ]
     )
     endpoint = inventory.targets[1]
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert endpoint.url == "http://a/?token=hunter22"
     assert endpoint.headers == (("Authorization", "Bearer s3cr3t word"),)
     assert inventory.secrets == {"hunter22", "s3cr3t word"}
@@ -327,7 +327,7 @@ groups: {web: {endpoints: {e: {url: "http://a:${port}/"}}}}
     hosts = write("vars: {port: 2}\ndefaults: {timeout: 4}\nhosts: {a: {groups: [web]}}\n", "hosts.yaml")
     inventory = load([groups, hosts])
     endpoint = inventory.targets[1]
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert (endpoint.url, endpoint.timeout, endpoint.labels) == ("http://a:2/", 4, {"env": "test"})
     assert inventory.files == (str(groups), str(hosts))
     assert inventory.groups == {"web": ("a",)}
@@ -390,10 +390,10 @@ def test_the_script_of_the_quota_proxy_guide_is_replaced_by_its_inventory() -> N
     assert host.kind == "host"
     assert isinstance(container, Container)
     assert container.ports == ("127.0.0.1:9000->8787/tcp",)
-    assert isinstance(endpoint, Endpoint)
+    assert isinstance(endpoint, HttpEndpoint)
     assert (endpoint.url, endpoint.timeout) == ("http://10.0.0.9:9000/healthz", 2)
-    assert (endpoint.status, endpoint.json) == (200, {"ok": True})
-    assert isinstance(database, Database)
+    assert (endpoint.status, endpoint.json) == (((200, 200),), {"ok": True})
+    assert isinstance(database, Sqlite)
     assert database.url == "sqlite:////opt/roc/quota-proxy/data/quota.db"
 
 

@@ -12,7 +12,7 @@ import pytest
 from muster.facts import certificate, endpoint_attempt, response
 from muster.facts.response import Response
 from muster.probes import Answered, Attempt, Exchange, Unobserved
-from muster.targets import Endpoint
+from muster.targets import HttpEndpoint
 
 REFUSED = Exchange(Attempt("refused", "network", "127.0.0.1:9", tries=2))
 #: What `ssl.SSLSocket.getpeercert` gave for a certificate that trustme made.
@@ -42,7 +42,7 @@ def answer(body: bytes | Any = b"", kind: str = "application/json", **more: Any)
 
 
 def test_all_facts_of_an_endpoint_ask_one_question() -> None:
-    target = Endpoint(name="healthz", url="http://127.0.0.1:8787/healthz", timeout=3)
+    target = HttpEndpoint(name="healthz", url="http://127.0.0.1:8787/healthz", timeout=3)
     needs = (endpoint_attempt.endpoint_attempt, response.response, certificate.certificate)
     questions = {each.probe(target).question for each in needs}
     assert len(questions) == 1
@@ -50,10 +50,10 @@ def test_all_facts_of_an_endpoint_ask_one_question() -> None:
 
 
 def test_redirects_are_followed_unless_one_is_expected() -> None:
-    assert response.request(Endpoint(name="x", url="http://h/", status=200)).max_redirects == 10
-    assert response.request(Endpoint(name="x", url="http://h/")).max_redirects == 10
-    assert response.request(Endpoint(name="x", url="http://h/", status=301)).max_redirects == 0
-    assert response.request(Endpoint(name="x", url="http://h/", status=304)).max_redirects == 10
+    assert response.request(HttpEndpoint(name="x", url="http://h/", status=((200, 200),))).max_redirects == 10
+    assert response.request(HttpEndpoint(name="x", url="http://h/")).max_redirects == 10
+    assert response.request(HttpEndpoint(name="x", url="http://h/", status=((301, 301),))).max_redirects == 0
+    assert response.request(HttpEndpoint(name="x", url="http://h/", status=((304, 304),))).max_redirects == 10
 
 
 def test_the_attempt_is_a_fact_even_where_it_failed() -> None:

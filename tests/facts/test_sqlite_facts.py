@@ -26,7 +26,7 @@ from muster.facts.sqlite import read, sqlite_path
 from muster.facts.sqlite_file import SqliteFile
 from muster.facts.sqlite_integrity import SqliteIntegrity
 from muster.probes import Attempt, Output, Unobserved
-from muster.targets import Database
+from muster.targets import Sqlite
 from tests.servers import sqlite_files
 
 TOOLS = ("cat", "dd", "id", "ls", "readlink", "stat")
@@ -42,7 +42,7 @@ class Place:
     path: Path
     user: tuple[str, ...] = ()
 
-    def answer(self, database: Database, need: Any) -> Any:
+    def answer(self, database: Sqlite, need: Any) -> Any:
         """What the script prints for this need, parsed."""
         probe = need.probe(database)
         command = [*self.user, *self.shell, "-c", probe.question.script]
@@ -68,8 +68,8 @@ class Place:
         return found
 
 
-def database(path: Path | str, timeout: float = 0.4) -> Database:
-    return Database(name="quota", url=f"sqlite:///{path}", timeout=timeout)
+def database(path: Path | str, timeout: float = 0.4) -> Sqlite:
+    return Sqlite(name="quota", url=f"sqlite:///{path}", timeout=timeout)
 
 
 def program(name: str) -> str:

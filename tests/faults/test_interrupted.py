@@ -23,7 +23,7 @@ SLOW = '''
 from pathlib import Path
 import time
 
-from muster import CommandOutput, Endpoint, Host, check, fact
+from muster import CommandOutput, HttpEndpoint, Host, check, fact
 
 slow = fact.command("sleep 61")
 
@@ -34,7 +34,7 @@ def test_the_host_is_quick(slow: CommandOutput) -> None:
 
 
 @check(severity="info", remediation="none")
-def test_zz_the_check_is_quick(target: Endpoint) -> None:
+def test_zz_the_check_is_quick(target: HttpEndpoint) -> None:
     """The check is quick."""
     Path(__file__).with_name("judging").touch()
     time.sleep(61)

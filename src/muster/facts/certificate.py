@@ -10,7 +10,7 @@ from typing import Any
 from muster.facts.response import answered, request
 from muster.need import need
 from muster.probes import Exchange, Probe, Unobserved
-from muster.targets import Endpoint
+from muster.targets import HttpEndpoint
 
 DAY = 86_400.0
 
@@ -64,7 +64,7 @@ def _common_name(given: Mapping[str, Any], part: str) -> str:
     return fields.get("commonName") or fields.get("organizationName") or ""
 
 
-@need(Endpoint)
-def certificate(endpoint: Endpoint) -> Probe[Certificate]:
+@need(HttpEndpoint)
+def certificate(endpoint: HttpEndpoint) -> Probe[Certificate]:
     """The certificate of an https endpoint, where it is verified."""
     return Probe(request(endpoint), parse)

@@ -7,8 +7,8 @@ from functools import partial
 
 from muster.facts.sqlite import Look, ask, read
 from muster.need import need
-from muster.probes import Attempt, Cause, Output, Probe, Unobserved
-from muster.targets import Database
+from muster.probes import AskServer, Attempt, Cause, Output, Probe, ServerAnswer, Unobserved
+from muster.targets import Database, ServerDatabase, Sqlite
 from muster.text import plural
 
 #: What is there in place of a database: the outcome, its cause, and the rest of the sentence.
@@ -45,12 +45,21 @@ def opening(look: Look) -> Attempt:
     raise Unobserved("unreadable", f"{look.tool}: {look.error or 'no answer'}")
 
 
-def parse(database: Database, output: Output) -> Attempt:
+def parse(database: Sqlite, output: Output) -> Attempt:
     """Make the fact of what the script found. Raises `Unobserved` where the file could not be looked at."""
     return replace(opening(read(database, output)), seconds=output.seconds)
 
 
 @need(Database)
 def database_attempt(database: Database) -> Probe[Attempt]:
-    """How the attempt to open the database, read-only, went."""
-    return Probe(ask(database), partial(parse, database))
+    """How the attempt to open the database, or to log in to it, went."""
+    match database:
+        case Sqlite():
+            return Probe(ask(database), partial(parse, database))
+        case ServerDatabase():
+            return Probe(AskServer(database.server, database.timeout), _attempt)
+    raise TypeError(f"nobody knows how to open a {type(database).__name__}")
+
+
+def _attempt(answer: ServerAnswer) -> Attempt:
+    return answer.attempt

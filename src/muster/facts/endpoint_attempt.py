@@ -5,7 +5,7 @@ from __future__ import annotations
 from muster.facts.response import request
 from muster.need import need
 from muster.probes import Attempt, Exchange, Probe
-from muster.targets import Endpoint
+from muster.targets import Endpoint, HttpEndpoint
 
 
 def parse(exchange: Exchange) -> Attempt:
@@ -16,4 +16,5 @@ def parse(exchange: Exchange) -> Attempt:
 @need(Endpoint)
 def endpoint_attempt(endpoint: Endpoint) -> Probe[Attempt]:
     """How the attempt to get an answer from the endpoint went."""
+    assert isinstance(endpoint, HttpEndpoint)
     return Probe(request(endpoint), parse)

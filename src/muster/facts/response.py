@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from muster.jsonpath import difference, excerpt, look_up
 from muster.need import need
 from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved, without_credentials
-from muster.targets import Endpoint
+from muster.targets import HttpEndpoint
 from muster.text import printable, size
 
 #: So many characters of a body stand in a message.
@@ -191,7 +191,13 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}")
 
 
-def request(endpoint: Endpoint) -> HttpRequest:
+def _expects_redirect(endpoint: HttpEndpoint) -> bool:
+    return endpoint.redirect is not None or any(
+        first <= code <= last for code in REDIRECTS for first, last in endpoint.status
+    )
+
+
+def request(endpoint: HttpEndpoint) -> HttpRequest:
     """The question that all facts about an endpoint share, so that it is asked once.
 
     Redirects are followed, unless a redirect is what the inventory expects.
@@ -204,7 +210,7 @@ def request(endpoint: Endpoint) -> HttpRequest:
         timeout=endpoint.timeout,
         ca_file=endpoint.ca_file,
         verify=endpoint.verify,
-        max_redirects=0 if endpoint.status in REDIRECTS else 10,
+        max_redirects=0 if _expects_redirect(endpoint) else 10,
     )
 
 
@@ -229,7 +235,7 @@ def parse(exchange: Exchange) -> Response:
     )
 
 
-@need(Endpoint)
-def response(endpoint: Endpoint) -> Probe[Response]:
+@need(HttpEndpoint)
+def response(endpoint: HttpEndpoint) -> Probe[Response]:
     """What the endpoint answered."""
     return Probe(request(endpoint), parse)

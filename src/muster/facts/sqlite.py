@@ -20,7 +20,7 @@ from shlex import quote
 from urllib.parse import quote as percent_encoded
 
 from muster.probes import Command, Output, Unobserved
-from muster.targets import Database
+from muster.targets import Sqlite
 
 #: How long, in seconds, to wait for a lock at most; half the target's timeout where that is less.
 PATIENCE = 5.0
@@ -205,7 +205,7 @@ def sqlite_path(url: str) -> str:
     return path
 
 
-def ask(database: Database, *statements: str) -> Command:
+def ask(database: Sqlite, *statements: str) -> Command:
     """The question: what is this file, how many tables has it, and what does it answer to these statements?
 
     A statement gives one column. An answer to the first question says that the file could be opened.
@@ -223,7 +223,7 @@ def ask(database: Database, *statements: str) -> Command:
     return Command(script, timeout=database.timeout, told=told)
 
 
-def read(database: Database, output: Output) -> Look:
+def read(database: Sqlite, output: Output) -> Look:
     """Read what the script printed.
 
     Raises:
@@ -244,5 +244,5 @@ def read(database: Database, output: Output) -> Look:
     )
 
 
-def _patience(database: Database) -> float:
+def _patience(database: Sqlite) -> float:
     return min(PATIENCE, database.timeout / 2)

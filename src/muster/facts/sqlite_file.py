@@ -10,7 +10,7 @@ from muster.facts.database_attempt import opening
 from muster.facts.sqlite import ask, read
 from muster.need import need
 from muster.probes import Output, Probe, Unobserved
-from muster.targets import Database
+from muster.targets import Sqlite
 from muster.text import size
 
 
@@ -42,7 +42,7 @@ class SqliteFile:
         return f"{size(self.size_bytes)}{wal}, {self.mode} {self.owner}{when}"
 
 
-def parse(database: Database, output: Output) -> SqliteFile:
+def parse(database: Sqlite, output: Output) -> SqliteFile:
     """Make the fact of what the script found.
 
     Raises:
@@ -67,7 +67,7 @@ def parse(database: Database, output: Output) -> SqliteFile:
     )
 
 
-@need(Database)
-def sqlite_file(database: Database) -> Probe[SqliteFile]:
+@need(Sqlite)
+def sqlite_file(database: Sqlite) -> Probe[SqliteFile]:
     """Size, mode and owner of the database's file."""
     return Probe(ask(database), partial(parse, database))

@@ -9,7 +9,7 @@ from muster.facts.database_attempt import opening
 from muster.facts.sqlite import ask, read
 from muster.need import need
 from muster.probes import Output, Probe, Unobserved
-from muster.targets import Database
+from muster.targets import Sqlite
 from muster.text import printable
 
 #: So many faults are looked for (https://sqlite.org/pragma.html#pragma_integrity_check).
@@ -34,7 +34,7 @@ class SqliteIntegrity:
         return f"integrity_check: {'; '.join(self.faults[:3])}{more}"
 
 
-def parse(database: Database, output: Output) -> SqliteIntegrity:
+def parse(database: Sqlite, output: Output) -> SqliteIntegrity:
     """Make the fact of what the script found.
 
     Raises:
@@ -55,7 +55,7 @@ def parse(database: Database, output: Output) -> SqliteIntegrity:
     return SqliteIntegrity(faults)
 
 
-@need(Database)
-def sqlite_integrity(database: Database) -> Probe[SqliteIntegrity]:
+@need(Sqlite)
+def sqlite_integrity(database: Sqlite) -> Probe[SqliteIntegrity]:
     """What ``PRAGMA integrity_check`` finds. Of a large database that takes its time: see its timeout."""
     return Probe(ask(database, f"PRAGMA integrity_check({FAULTS})"), partial(parse, database))

@@ -15,11 +15,11 @@ from muster.targets import (
     NOTHING,
     Connection,
     Container,
-    Database,
     DockerEngine,
-    Endpoint,
     Host,
+    HttpEndpoint,
     Position,
+    Sqlite,
     Target,
     Value,
 )
@@ -188,16 +188,17 @@ class Assembly:
             each: Value(path=bounds["path"], unit=bounds.get("unit", ""), limit=self._limit(bounds))
             for each, bounds in entry.get("values", {}).items()
         }
-        return Endpoint, {
+        status = expect.get("status")
+        return HttpEndpoint, {
             **{key: entry[key] for key in kept if key in entry},
             "headers": tuple(entry.get("headers", {}).items()),
-            "status": expect.get("status"),
+            "status": ((status, status),) if status else (),
             "json": expect.get("json"),
             "values": MappingProxyType(values) if values else NOTHING,
         }
 
     def _database(self, name: str, entry: Mapping[str, Any]) -> _Blank:
-        return Database, {"url": entry["url"]}
+        return Sqlite, {"url": entry["url"]}
 
     _FIELDS: ClassVar = {"containers": _container, "endpoints": _endpoint, "databases": _database}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from muster.targets import Database, Host, Target
+from muster.targets import Host, Sqlite, Target
 from muster.verdict import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def register(session: pytest.Session, suite: Suite) -> None:
         """The database, to ask in SQL and not to change: database.execute("SELECT 1").fetchone()."""
         from muster.live.database import sqlite_file
 
-        assert isinstance(target, Database)
+        assert isinstance(target, Sqlite)
         return sqlite_file(access(target), target)
 
     # Module scope, so that module-scoped fixtures of a test file may depend on them, as with testinfra's.

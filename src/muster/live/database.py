@@ -19,7 +19,7 @@ from urllib.parse import quote as percent_encoded
 from muster.facts.sqlite import OPENING, sqlite_path
 from muster.live.access import MOST, Access
 from muster.probes import Command, Unobserved
-from muster.targets import Database
+from muster.targets import Sqlite
 
 Row = tuple[Any, ...]
 
@@ -115,7 +115,7 @@ class Cursor:
 class SqliteFile:
     """An SQLite file on a host: ``database.execute("SELECT count(*) FROM keys").fetchone()``."""
 
-    def __init__(self, access: Access, database: Database) -> None:
+    def __init__(self, access: Access, database: Sqlite) -> None:
         self._access = access
         self._path = sqlite_path(database.url)
 
@@ -152,7 +152,7 @@ class SqliteFile:
         return _rows_of_python(tail, output.complaint)
 
 
-def sqlite_file(access: Access, database: Database) -> SqliteFile:
+def sqlite_file(access: Access, database: Sqlite) -> SqliteFile:
     """The database, where it can be asked.
 
     Raises:

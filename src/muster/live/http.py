@@ -75,7 +75,7 @@ def session(access: Access) -> requests.Session:
     Raises:
         Unobserved: the host cannot be reached.
     """
-    link = access.run(access.suite.gatherer.pool.http_link(access.host))
+    link = access.run(access.suite.gatherer.pool.network(access.host))
     made = requests.Session()
     made.trust_env = False
     adapter = Bounded(access.seconds) if link.direct else Over(access.seconds, _through(access))
@@ -86,7 +86,7 @@ def session(access: Access) -> requests.Session:
 
 def _through(access: Access) -> Connect:
     async def joined(address: str, port: int, seconds: float | None) -> socket.socket:
-        link: Link = await access.suite.gatherer.pool.http_link(access.host)
+        link: Link = await access.suite.gatherer.pool.network(access.host)
         async with asyncio.timeout(seconds):
             stream = await link.stream(address, port)
         theirs, ours = socket.socketpair()

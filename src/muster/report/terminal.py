@@ -57,12 +57,13 @@ def header(files: Sequence[str], targets: Sequence[Target]) -> str:
 
 
 def no_target(terminal: Any, counts: Mapping[str, int]) -> None:
-    """Say once, per kind, how many checks have no target in this inventory. ``-q`` does not ask for it."""
-    if terminal.verbosity < 0:
+    """Say once which kinds have no target here, and how many checks that is. ``-q`` does not ask for it."""
+    if terminal.verbosity < 0 or not counts:
         return
-    for kind, count in counts.items():
-        have = "has" if count == 1 else "have"
-        terminal.write_line(f"no {kind}s here: {plural(count, 'check')} {have} no target", light=True)
+    *others, last = counts
+    kinds = f"{', '.join(others)} and {last}" if others else last
+    count = sum(counts.values())
+    terminal.write_line(f"no {kinds} here: {plural(count, 'check')} without a target", light=True)
 
 
 def dry_run(terminal: Terminal, lines: Iterator[str], redact: Callable[[str], str], live: int) -> None:

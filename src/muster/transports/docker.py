@@ -25,6 +25,9 @@ from muster.probes import (
     AskEngine,
     Attempt,
     Cause,
+    ContainerLog,
+    ContainerLogFile,
+    ContainerStats,
     EngineAnswer,
     InspectContainer,
     ListContainers,
@@ -56,7 +59,10 @@ class Engine:
         self._answer: asyncio.Task[EngineAnswer] | None = None
         self._list: asyncio.Task[list[Mapping[str, Any]]] | None = None
 
-    async def ask(self, question: AskEngine | ListContainers | InspectContainer) -> Any:
+    async def ask(
+        self,
+        question: AskEngine | ListContainers | InspectContainer | ContainerStats | ContainerLog | ContainerLogFile,
+    ) -> Any:
         """The answer to a question.
 
         Raises:

@@ -15,6 +15,7 @@ from muster.transports.local import LocalLink
 if TYPE_CHECKING:
     from muster.transports.docker import Engine
     from muster.transports.http import Http
+    from muster.transports.servers import Servers
     from muster.transports.ssh import Keys
 
 OPENING = 64
@@ -42,6 +43,7 @@ class Pool:
         self._gateways = {host.connection.via for host in hosts.values() if host.connection.via}
         self._links: dict[Host, asyncio.Task[Link]] = {}
         self._engines: dict[Host, Engine] = {}
+        self._servers: dict[Host, Servers] = {}
         self._opening: dict[str, asyncio.Semaphore] = {}
         self._http: Http | None = None
         self._keys: Keys | None = None
@@ -84,16 +86,30 @@ class Pool:
             self._http = Http()
         return self._http
 
-    async def http_link(self, host: Host) -> Link:
-        """The link that HTTP is asked over: a host without a login is asked from here."""
+    async def servers(self, host: Host) -> Servers:
+        """The connections to the database servers that a host reaches.
+
+        Raises:
+            NotReached: the host could not be reached.
+        """
+        from muster.transports.servers import Servers
+
+        link = await self.network(host)
+        if host not in self._servers:
+            self._servers[host] = Servers(link)
+        return self._servers[host]
+
+    async def network(self, host: Host) -> Link:
+        """The link that the host's network is reached over: of a host without a login, this machine's is."""
         return LocalLink() if host.connection.kind == "none" else await self.link(host)
 
     async def close(self) -> None:
         """Close every connection."""
-        engines, links = list(self._engines.values()), list(self._links.values())
-        self._engines.clear()
-        self._links.clear()
-        await asyncio.gather(*(engine.close() for engine in engines), return_exceptions=True)
+        over: list[Engine | Servers] = [*self._engines.values(), *self._servers.values()]
+        links = list(self._links.values())
+        for each in (self._engines, self._servers, self._links):
+            each.clear()
+        await asyncio.gather(*(each.close() for each in over), return_exceptions=True)
         if self._http is not None:
             await self._http.close()
             self._http = None
@@ -157,9 +173,10 @@ class Pool:
         """Close a link that is done with where more are open than there are file descriptors for."""
         if len(self._links) <= max(1, self.files // 2) or host.name in self._gateways:
             return
-        engine, link = self._engines.pop(host, None), self._links.pop(host, None)
-        if engine is not None:
-            await engine.close()
+        link = self._links.pop(host, None)
+        for over in (self._engines.pop(host, None), self._servers.pop(host, None)):
+            if over is not None:
+                await over.close()
         if link is not None:
             await _closed(link)
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from muster.probes import Command, Output, Unobserved
+from muster.probes import Command, Output, Sample, Samples, Unobserved
 from muster.transports.batch import Frames, build, new_nonce
 from muster.transports.link import Link
 
@@ -18,6 +18,9 @@ KILL_TIMEOUT = 1.0
 
 START_TIMEOUT = 10.0
 """Seconds that a login shell may take until the batch's first mark."""
+
+SAMPLED_APART = 1.0
+"""Seconds between the two looks of a sample: the clock of /proc/stat ticks a hundred times in it (proc(5))."""
 
 Landed = Callable[[Command, "Output | Unobserved"], None]
 
@@ -46,6 +49,31 @@ async def ask(link: Link, commands: Sequence[Command], landed: Landed) -> None:
             return
         landed(left[0], end.instead)
         left, kill = left[1:], batch.group
+
+
+async def sample(
+    link: Link, samples: Sequence[Sample], landed: Callable[[Sample, Samples | Unobserved], None]
+) -> None:
+    """Run all samples, wait `SAMPLED_APART` seconds, and run them once more; call ``landed`` once for each."""
+    places = [
+        [Command(f": {turn} {at}\n{each.script}", each.timeout, each.max_bytes) for at, each in enumerate(samples)]
+        for turn in (1, 2)
+    ]
+    wait = Command(f"sleep {SAMPLED_APART:g}", timeout=SAMPLED_APART + 5)
+    first = dict(zip(places[0], samples, strict=True))
+    second = dict(zip(places[1], samples, strict=True))
+    seen: dict[Sample, Output] = {}
+
+    def on_landed(command: Command, answer: Output | Unobserved) -> None:
+        if (sample := first.get(command)) is not None:
+            if isinstance(answer, Unobserved):
+                landed(sample, answer)
+            else:
+                seen[sample] = answer
+        elif (sample := second.get(command)) is not None and sample in seen:
+            landed(sample, answer if isinstance(answer, Unobserved) else Samples(seen[sample], answer))
+
+    await ask(link, [*places[0], wait, *places[1]], on_landed)
 
 
 async def _kill(link: Link, group: int | None) -> None:
