@@ -193,10 +193,13 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
         ),
         # Targets
         ("endpoints: {e: {}}\n", 'i.yaml:1:13: endpoint "e" has no url; write url: https://...'),
-        ("databases: {d: {}}\n", 'i.yaml:1:13: database "d" has no url; write url: sqlite:////absolute/path'),
+        (
+            "databases: {d: {}}\n",
+            'i.yaml:1:13: database "d" has no url; write url: sqlite:////absolute/path or postgresql://...',
+        ),
         (
             "endpoints: {e: {url: ftp://a/}}\n",
-            'i.yaml:1:22: url: "ftp://a/" is not a URL that is understood; write http://... or https://...',
+            'i.yaml:1:22: url: "ftp://a/" is not a URL that is understood; write http(s)://..., tcp://address:port, tls://address:port or dns:name',
         ),
         (
             "endpoints: {e: {url: 'http://a:99999/'}}\n",
@@ -219,7 +222,7 @@ def problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Problems:
         (
             "databases: {d: {url: 'oracle://a/'}}\n",
             'i.yaml:1:22: url: "oracle://a/" is not a database that is understood; '
-            "write sqlite:////absolute/path/of/the/file",
+            "write sqlite:////absolute/path/of/the/file, postgresql://user@address:5432/name, mysql://... or redis://...",
         ),
         (
             "hosts: {a: {containers: {c: {ports: ['8787:8787']}}}}\n",
@@ -404,7 +407,7 @@ hots: {}
             "hosts: {a: {}}\nendpoints: {a: {url: x}}\n",
             [
                 'i.yaml:2:13: endpoint "a" has the name of the host at i.yaml:1:9; give it another',
-                'i.yaml:2:22: url: "x" is not a URL that is understood; write http://... or https://...',
+                'i.yaml:2:22: url: "x" is not a URL that is understood; write http(s)://..., tcp://address:port, tls://address:port or dns:name',
             ],
         ),
         (
@@ -645,7 +648,7 @@ def test_a_file_of_a_secret_is_an_ordinary_file_of_bounded_size(problems: Proble
         ("hosts: {a: {containers: {c: {match: '${env:MUSTER_TEST_TOKEN}'}}}}", "match"),
         ("hosts: {a: {units: ['${env:MUSTER_TEST_TOKEN}']}}", "units"),
         ("endpoints: {e: {url: http://a/, labels: {x: '${env:MUSTER_TEST_TOKEN}'}}}", "labels"),
-        ("databases: {d: {url: 'sqlite:////${env:MUSTER_TEST_TOKEN}'}}", "the path of a database"),
+        ("databases: {d: {url: 'sqlite:////${env:MUSTER_TEST_TOKEN}'}}", "the url of a database"),
     ],
 )
 def test_a_secret_is_refused_where_it_would_be_seen(

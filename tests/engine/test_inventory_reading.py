@@ -11,7 +11,7 @@ import pytest
 
 from muster.applies import expects
 from muster.inventory import Inventory, load
-from muster.targets import Container, Sqlite, DockerEngine, HttpEndpoint, Host
+from muster.targets import Container, DockerEngine, Host, HttpEndpoint, Sqlite
 
 Write = Callable[..., Path]
 
@@ -95,7 +95,7 @@ hosts:
     assert container.timeout == 3
     assert isinstance(endpoint, HttpEndpoint)
     assert (endpoint.method, endpoint.headers, endpoint.body) == ("POST", (("X-Version", "1.10"),), "{}")
-    assert endpoint.status == 201
+    assert endpoint.status == ((201, 201),)
     assert endpoint.json == {"ok": True, "at": "22:30", "old": "yes", "none": None}
     assert endpoint.values["memory"].path == "$.memory.mb"
     assert endpoint.values["memory"].limit.warning == 1000

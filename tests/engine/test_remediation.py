@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from muster.remediation import filled
-from muster.targets import Connection, Container, Sqlite, HttpEndpoint, Host, Target
+from muster.targets import Connection, Container, Host, HttpEndpoint, Sqlite, Target
 
 
 @dataclass
@@ -18,7 +18,11 @@ class Named:
 @pytest.mark.parametrize(
     ("remediation", "target", "expected"),
     [
-        ("curl -v URL; ss -tlnp", HttpEndpoint(name="e", url="http://ops:pw@web/a?b=1&c=2"), "'http://web/a?b=1&c=2'"),
+        (
+            "curl -v URL; ss -tlnp",
+            HttpEndpoint(name="e", url="http://ops:pw@web/a?b=1&c=2"),
+            "'http://web/a?b=1&c=2'",
+        ),
         ("ls -la FOLDER", Sqlite(name="d", url="sqlite:////srv/my data/q.db"), "ls -la '/srv/my data'"),
         ("sqlite3 FILE .recover", Sqlite(name="d", url="sqlite:////srv/q.db"), "sqlite3 /srv/q.db .recover"),
         ("ssh -v HOST true", Host(name="web", connection=Connection(address="10.0.0.9")), "ssh -v 10.0.0.9 true"),

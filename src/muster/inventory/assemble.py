@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from muster.inventory.fields import Blank as _Blank
+from muster.inventory.fields import database, endpoint
+from muster.inventory.fields import frozen as _frozen
 from muster.inventory.levels import BOUNDS, MEANINGLESS, SECTIONS, Content, Level, Problems, kind_of
 from muster.inventory.rules import Where, check_host, check_target, finder
 from muster.inventory.unclear import Unclear, merge
 from muster.limits import Limit
 from muster.targets import (
-    NOTHING,
     Connection,
     Container,
     DockerEngine,
+    FileRule,
     Host,
-    HttpEndpoint,
+    LogPattern,
     Position,
-    Sqlite,
+    Process,
     Target,
-    Value,
 )
 
-#: A target all but made: its class, and its fields without the host.
-_Blank = tuple[type[Target], dict[str, Any]]
 #: What the targets of a host have from it.
 COMMON = ("labels", "limits", "timeout")
 #: What the groups say that there are not, or that are not understood.
@@ -61,6 +62,7 @@ class Assembly:
         self._merged: dict[tuple[int, ...], dict[str, Any]] = {}
         self._blanks: dict[int, _Blank] = {}
         self._shared_limits: dict[tuple[Any, ...], Limit] = {}
+        self._services: dict[int, dict[str, Any]] = {}
 
     def mould(self, levels: list[Level], contents: Sequence[Content], groups: tuple[str, ...]) -> Mould:
         """What the levels make of a host that is in these groups; what does not go together is a problem.
@@ -114,7 +116,9 @@ class Assembly:
         where = finder(levels)
 
         def check() -> None:
+            nonlocal merged
             check_host(merged, where, self._problems.add)
+            merged = self._with_services(merged)
             self._check_targets(merged, where)
 
         kind = kind_of(merged)
@@ -162,6 +166,33 @@ class Assembly:
             self._shared_limits[key] = Limit(*key)
         return self._shared_limits[key]
 
+    def _with_services(self, merged: dict[str, Any]) -> dict[str, Any]:
+        """With the services of its compose file among its containers, which may say more of each."""
+        compose = merged.get("compose")
+        if not compose or isinstance(compose, Unclear) or isinstance(compose.get("file"), Unclear):
+            return merged
+        key = id(compose)
+        if key not in self._services:
+            self._services[key] = self._services_of(compose)
+        return {**merged, "containers": merge(self._services[key], merged.get("containers", {}))}
+
+    def _services_of(self, compose: Mapping[str, Any]) -> dict[str, Any]:
+        import os
+
+        from muster.inventory.compose import services
+
+        env_file = compose.get("env_file")
+        found: dict[str, Any]
+        found, problems = services(
+            Path(compose["file"]),
+            project=compose.get("project"),
+            profiles=compose.get("profiles", ()),
+            env_file=Path(env_file) if env_file else None,
+            environment=os.environ,
+        )
+        self._problems.extend(problems)
+        return found
+
     def _targets(self, merged: Mapping[str, Any], common: dict[str, Any], where: Where) -> Iterator[_Blank]:
         for section in SECTIONS:
             for name, entry in merged.get(section, {}).items():
@@ -178,38 +209,59 @@ class Assembly:
                 yield make, {**inherited, **fields}
 
     def _container(self, name: str, entry: Mapping[str, Any]) -> _Blank:
-        match = entry.get("match", name)
-        return Container, {"match": match, "ports": tuple(entry.get("ports", ())), "health": entry.get("health")}
+        kept = ("image", "digest", "restart", "health")
+        return Container, {
+            **{key: entry[key] for key in kept if key in entry},
+            **{key: tuple(entry[key]) for key in ("ports", "mounts", "privileges") if key in entry},
+            "match": entry.get("match", name),
+            "logs": _frozen({each: self._log(bounds) for each, bounds in entry.get("logs", {}).items()}),
+        }
+
+    def _log(self, entry: Mapping[str, Any]) -> LogPattern:
+        kept = {key: entry[key] for key in ("pattern", "level", "window") if key in entry}
+        return LogPattern(**kept, limit=self._limit(entry))
 
     def _endpoint(self, name: str, entry: Mapping[str, Any]) -> _Blank:
-        kept = ("url", "method", "body", "ca_file", "verify")
-        expect = entry.get("expect", {})
-        values = {
-            each: Value(path=bounds["path"], unit=bounds.get("unit", ""), limit=self._limit(bounds))
-            for each, bounds in entry.get("values", {}).items()
-        }
-        status = expect.get("status")
-        return HttpEndpoint, {
-            **{key: entry[key] for key in kept if key in entry},
-            "headers": tuple(entry.get("headers", {}).items()),
-            "status": ((status, status),) if status else (),
-            "json": expect.get("json"),
-            "values": MappingProxyType(values) if values else NOTHING,
-        }
+        return endpoint(entry, self._limit)
 
     def _database(self, name: str, entry: Mapping[str, Any]) -> _Blank:
-        return Sqlite, {"url": entry["url"]}
+        return database(entry, self._limit)
 
-    _FIELDS: ClassVar = {"containers": _container, "endpoints": _endpoint, "databases": _database}
+    def _process(self, name: str, entry: Mapping[str, Any]) -> _Blank:
+        kept = ("unit", "pid_file", "command", "state")
+        return Process, {
+            **{key: entry[key] for key in kept if key in entry},
+            "listening": tuple(entry.get("listening", ())),
+        }
+
+    _FIELDS: ClassVar = {
+        "containers": _container,
+        "endpoints": _endpoint,
+        "databases": _database,
+        "processes": _process,
+    }
 
 
 def _host_fields(merged: Mapping[str, Any]) -> dict[str, Any]:
     docker = merged.get("docker")
-    return {
-        "docker": DockerEngine(**(docker or {}), expected=docker is not None or bool(merged.get("containers"))),
-        "listening": tuple(merged.get("listening", ())),
-        "units": tuple(merged.get("units", ())),
+    fields: dict[str, Any] = {
+        key: tuple(merged[key])
+        for key in ("listening", "units", "closed_folders", "certificates", "cron", "allowed_ports", "allowed_users")
+        if merged.get(key) is not None
     }
+    fields |= {key: merged[key] for key in ("failed_logins", "kernel_log") if key in merged}
+    fields["docker"] = DockerEngine(**(docker or {}), expected=docker is not None or bool(merged.get("containers")))
+    fields["updates"] = merged.get("updates") or None
+    if merged.get("sshd"):
+        fields["sshd"] = MappingProxyType(merged["sshd"])
+    if merged.get("files"):
+        fields["files"] = MappingProxyType({path: _file_rule(rule) for path, rule in merged["files"].items()})
+    return fields
+
+
+def _file_rule(entry: Mapping[str, Any]) -> FileRule:
+    mode = entry.get("mode")
+    return FileRule(owner=entry.get("owner"), group=entry.get("group"), mode=None if mode is None else int(mode, 8))
 
 
 def _connection(merged: Mapping[str, Any], kind: str) -> dict[str, Any]:

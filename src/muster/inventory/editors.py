@@ -27,9 +27,8 @@ def _with_variables(schema: Any) -> Any:
         return [_with_variables(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = ("const", "enum", "required")
     relaxed = {
-        key: value if key in kept else _with_variables(value)
+        key: _relaxed(key, value)
         for key, value in schema.items()
         if key != "title"  # pydantic's, the name of the field again
     }
@@ -37,3 +36,12 @@ def _with_variables(schema: Any) -> Any:
         return relaxed
     outer = {key: relaxed.pop(key) for key in ("description", "default") if key in relaxed}
     return {**outer, "anyOf": [relaxed, {"type": "string", "pattern": r"\$\{"}]}
+
+
+def _relaxed(keyword: str, value: Any) -> Any:
+    """What stands behind a keyword of a schema; names of fields are no keywords, and a field may be called type."""
+    if keyword in ("const", "enum", "required"):
+        return value
+    if keyword in ("properties", "$defs"):
+        return {name: _with_variables(each) for name, each in value.items()}
+    return _with_variables(value)

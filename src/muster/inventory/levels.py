@@ -20,17 +20,24 @@ from muster.text import printable
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-#: The sections of targets that are under a host, or at the top level.
-SECTIONS = ("containers", "endpoints", "databases")
+#: The sections of targets that are under a host; all but processes may stand at the top level too.
+SECTIONS = ("containers", "endpoints", "databases", "processes")
+TOP_SECTIONS = SECTIONS[:3]
 BOUNDS = ("warning", "critical", "warning_below", "critical_below")
 
-_TARGET: Shape = {"labels": TEXT, "headers": TEXT}
+_TARGET: Shape = {"labels": TEXT, "headers": TEXT, "expect": {"headers": TEXT}}
 #: How a level is read.
-SHAPE: Shape = {"labels": TEXT, **{name: {"*": _TARGET} for name in SECTIONS}}
+SHAPE: Shape = {"labels": TEXT, "sshd": TEXT, **{name: {"*": _TARGET} for name in SECTIONS}}
 
 #: Fields that name things, or that end up in a command: no secret may stand there.
-_OPEN = {"labels", "match", "ports", "listening", "units", "groups", "via", "limits"}
-_FILES = {"ca_file", "cert_file", "key_file", "known_hosts"}
+_OPEN = {
+    *("labels", "match", "ports", "listening", "units", "groups", "via", "limits", "allowed_ports", "allowed_users"),
+    *("files", "closed_folders", "certificates", "sshd", "cron", "compose", "image", "digest", "restart", "mounts"),
+    *("privileges", "logs", "parts", "serves", "tables", "queries", "keys", "unit", "pid_file", "command"),
+}
+_FILES = {"ca_file", "cert_file", "key_file", "known_hosts", "file", "env_file"}
+#: Where a secret has to stand: under a target, by its keys.
+_SECRET = (("password",), ("auth", "bearer"), ("auth", "password"))
 _PASSWORD = re.compile(r"://[^/?#]*:[^/?#@$]+@")
 _VARIABLE = re.compile(r"\$\{[^${}]*\}")
 _SSH_ONLY = ("port", "key_file", "known_hosts", "host_key_check", "via")
@@ -246,13 +253,13 @@ class Level:
         """The field that ``path`` leads to, if it is one that is seen."""
         section, fields = (path[0], path[2:]) if path[0] in SECTIONS else ("", path)
         if section == "databases" and fields[:1] == ("url",):
-            return "the path of a database"
+            return "the url of a database"
         return next((str(step) for step in fields[:2] if step in _OPEN), None)
 
     def _refine(self, found: dict[str, Any], problems: Problems) -> None:
         """Finish a validated level in place: limits in their unit and with their source, files by their path."""
         self._limits(found.get("limits", {}), ("limits",), problems)
-        for section in ("connection", "docker"):
+        for section in ("connection", "docker", "compose"):
             if section in found:
                 self._files(found[section], (section,), problems)
         for section in SECTIONS:
@@ -271,10 +278,31 @@ class Level:
             position, node = self.document.at(self.node, (*path, "url"))
             if _PASSWORD.search(_VARIABLE.sub("$", str(node.value))):
                 problems.add(position, "a password stands in this url; take it from ${env:NAME} or ${file:/path}")
-        for name, value in entry.get("values", {}).items():
-            unit = value.get("unit", "")
-            if not isinstance(unit, Unclear):
-                self._bounds(value, unit or unit_of(name), (*path, "values", name), problems)
+        for section in ("values", "queries"):
+            for name, value in entry.get(section, {}).items():
+                unit = value.get("unit", "")
+                if not isinstance(unit, Unclear):
+                    self._bounds(value, unit or unit_of(name), (*path, section, name), problems)
+        for section in ("logs", "keys"):
+            for name, bounds in entry.get(section, {}).items():
+                self._bounds(bounds, "", (*path, section, name), problems)
+        for name, table in entry.get("tables", {}).items():
+            for part, unit in (("newest", "s"), ("rows", "")):
+                if part in table:
+                    self._bounds(table[part], unit, (*path, "tables", name, part), problems)
+        for keys in _SECRET:
+            self._secret(entry, path, keys, problems)
+
+    def _secret(
+        self, entry: dict[str, Any], path: tuple[str, ...], keys: tuple[str, ...], problems: Problems
+    ) -> None:
+        """A secret comes from elsewhere."""
+        value: Any = entry
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        position, node = self.document.at(self.node, (*path, *keys))
+        if isinstance(value, str) and "${" not in str(node.value):
+            problems.add(position, f"a {keys[-1]} stands here; take it from ${{env:NAME}} or ${{file:/path}}")
 
     def _limits(self, limits: dict[str, dict[str, Any]], path: tuple[str, ...], problems: Problems) -> None:
         for name, bounds in limits.items():

@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode
 
 from muster.inventory.assemble import COMMON, Assembly
 from muster.inventory.document import Document, setting_value
-from muster.inventory.levels import SECTIONS, SHAPE, Level, Problems, unknown
+from muster.inventory.levels import SHAPE, TOP_SECTIONS, Level, Problems, unknown
 from muster.inventory.model import Inventory
 from muster.inventory.problems import InventoryError, Problem, suggest
 from muster.inventory.ranges import MOST_HOSTS, NameRange, name_fault
@@ -24,7 +24,7 @@ from muster.targets import Host, Position, Target
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-_KEYS = ("vars", "defaults", "groups", "hosts", *SECTIONS)
+_KEYS = ("vars", "defaults", "groups", "hosts", *TOP_SECTIONS)
 
 
 @contextmanager
@@ -115,7 +115,7 @@ class _Loading:
                 self._read_groups(document, sections["groups"])
             if "hosts" in sections:
                 self._read_hosts(document, sections["hosts"])
-            self._read_top(document, {name: sections[name] for name in SECTIONS if name in sections})
+            self._read_top(document, {name: sections[name] for name in TOP_SECTIONS if name in sections})
         finally:
             self.problems.extend(document.problems)
 
@@ -124,7 +124,7 @@ class _Loading:
         found: dict[str, MappingNode] = {}
         for name, (key, node) in document.pairs(document.root).items():
             if name not in _KEYS:
-                document.problem(key, unknown("key", name, _KEYS))
+                document.problem(key, _misplaced(name) or unknown("key", name, _KEYS))
             elif isinstance(node, MappingNode):
                 found[name] = node
             elif document.value(node) is not None:
@@ -305,3 +305,8 @@ class _Loading:
         for level in self._unused():
             level.lenient = True
             level.validated(Scope({}, self.secrets, ""), self.problems)
+
+
+def _misplaced(name: str) -> str | None:
+    """The message on a key of the top level that is one of hosts."""
+    return "processes stand under a host, a group or defaults" if name == "processes" else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from muster.inventory.fields import ONLY, ONLY_EXPECTED, ONLY_OF_ENGINE, engine_of, scheme_of
 from muster.inventory.levels import Level, Problems, kind_of
 from muster.inventory.problems import MOST_SHOWN, suggest
 from muster.inventory.unclear import Unclear
 from muster.targets import Position
 
-_SINGULAR = {"containers": "container", "endpoints": "endpoint", "databases": "database"}
+_SINGULAR = {"containers": "container", "endpoints": "endpoint", "databases": "database", "processes": "process"}
 
 
 class Where(Protocol):
@@ -18,6 +19,12 @@ class Where(Protocol):
 
     def __call__(self, *path: str, key: bool = False) -> Position: ...
 
+
+#: What needs a login to the host.
+_BY_LOGIN = (
+    *("listening", "units", "processes", "allowed_ports", "allowed_users", "files", "closed_folders", "certificates"),
+    *("sshd", "cron", "failed_logins", "kernel_log", "updates"),
+)
 
 Report = Callable[[Position, str], None]
 
@@ -39,14 +46,75 @@ def check_target(section: str, name: str, entry: Mapping[str, Any], where: Where
     """A target has what it cannot be without."""
     for limit, bounds in entry.get("limits", {}).items():
         check_bounds(bounds, (section, name, "limits", limit), where, report)
-    if section != "containers" and entry.get("url") is None:
-        scheme = "https://..." if section == "endpoints" else "sqlite:////absolute/path"
+    if section in ("endpoints", "databases"):
+        _check_url(section, name, entry, where, report)
+    if section == "processes":
+        _check_process(name, entry, where, report)
+    for part, needed, example in _NEEDED:
+        for each, bounds in entry.get(part, {}).items():
+            check_bounds(bounds, (section, name, part, each), where, report)
+            if needed and bounds.get(needed) is None:
+                text = f'{part.removesuffix("s")} "{each}" has no {needed}; write {needed}: {example.format(each)}'
+                report(where(section, name, part, each, key=True), text)
+    for log, rule in entry.get("logs", {}).items():
+        said = [key for key in ("pattern", "level") if rule.get(key) is not None]
+        if len(said) != 1:
+            text = f'log "{log}" needs a pattern or a level' + (", not both" if said else "")
+            report(where(section, name, "logs", log, key=True), text)
+    for table, rule in entry.get("tables", {}).items():
+        for part in ("newest", "rows"):
+            check_bounds(rule.get(part, {}), (section, name, "tables", table, part), where, report)
+        if rule.get("time") is None and not isinstance(rule, Unclear) and {"newest", "keep"} & rule.keys():
+            text = f'table "{table}" has no time; name the column that says when a row was written'
+            report(where(section, name, "tables", table, key=True), text)
+
+
+#: What stands under a target by name, what each cannot be without, and how to write it.
+_NEEDED = (
+    ("values", "path", "$.{}"),
+    ("queries", "select", "SELECT count(*) FROM ..."),
+    ("logs", "", ""),
+    ("keys", "", ""),
+)
+
+
+def _check_url(section: str, name: str, entry: Mapping[str, Any], where: Where, report: Report) -> None:
+    """There is a URL, and nothing that one of its kind has no use for."""
+    url = entry.get("url")
+    if url is None:
+        scheme = "https://..." if section == "endpoints" else "sqlite:////absolute/path or postgresql://..."
         report(where(section, name, key=True), f'{_SINGULAR[section]} "{name}" has no url; write url: {scheme}')
-    for value, bounds in entry.get("values", {}).items():
-        check_bounds(bounds, (section, name, "values", value), where, report)
-        if bounds.get("path") is None:
-            text = f'value "{value}" has no path; write path: $.{value}'
-            report(where(section, name, "values", value, key=True), text)
+    if not isinstance(url, str):
+        return
+    kind = scheme_of(url) if section == "endpoints" else engine_of(url)
+    only = ONLY if section == "endpoints" else ONLY_OF_ENGINE
+    for key in entry:
+        if kind not in only.get(key, (kind,)):
+            report(
+                where(section, name, key, key=True), f"{key} has no meaning for {kind}; it is for {_or(only[key])}"
+            )
+    expect = entry.get("expect", {})
+    for key in expect if section == "endpoints" else ():
+        if kind not in ONLY_EXPECTED.get(key, (kind,)):
+            text = f"{key} has no meaning for {kind}; it is for {_or(ONLY_EXPECTED[key])}"
+            report(where(section, name, "expect", key, key=True), text)
+    auth = entry.get("auth", {})
+    if "bearer" in auth and {"user", "password"} & auth.keys():
+        report(where(section, name, "auth", key=True), "auth has a bearer, or user and password, but not both")
+
+
+def _or(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _check_process(name: str, entry: Mapping[str, Any], where: Where, report: Report) -> None:
+    """A process is found in one way."""
+    said = [key for key in ("unit", "pid_file", "command") if key in entry]
+    if len(said) != 1 and not isinstance(entry, Unclear):
+        found = (
+            f"has {' and '.join(said)}; keep one" if said else "is found by nothing; write unit, pid_file or command"
+        )
+        report(where("processes", name, key=True), f'process "{name}" {found}')
 
 
 def check_host(merged: dict[str, Any], where: Where, report: Report) -> None:
@@ -68,11 +136,15 @@ def check_host(merged: dict[str, Any], where: Where, report: Report) -> None:
     ):
         report(where("docker", tls[0], key=True), "cert_file and key_file go together; give both")
     if kind == "none":
-        for name in ("listening", "units", "databases"):
+        for name in _BY_LOGIN:
             if _says(merged, name):
                 text = f"{name} cannot be observed where connection is none; use ssh or local"
                 report(where(name, key=True), text)
-        if _says(merged, "containers") and not over_tcp and not isinstance(url, Unclear):
+        for name, entry in merged.get("databases", {}).items():
+            if isinstance(entry.get("url"), str) and engine_of(entry["url"]) == "sqlite":
+                text = "an SQLite file cannot be observed where connection is none; use ssh or local"
+                report(where("databases", name, key=True), text)
+        if (_says(merged, "containers") or _says(merged, "compose")) and not over_tcp and not isinstance(url, Unclear):
             text = "containers cannot be observed where connection is none; use ssh or local, or docker: {url: tcp://...}"
             report(where("containers", key=True), text)
 

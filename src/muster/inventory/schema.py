@@ -4,107 +4,45 @@ Only one level of the file is looked at here; what the levels mean together is i
 The classes are typed dicts, so that what was not written is not there, and levels merge as plain mappings.
 """
 
-from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, with_config
+from pydantic import BeforeValidator, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from muster.inventory import texts
-from muster.inventory.ranges import name_fault
-from muster.inventory.units import seconds
-
-_CLOSED = with_config({"extra": "forbid", "allow_inf_nan": False})
-
-
-def _checked(rule: Callable[[str], str | None]) -> AfterValidator:
-    """A validator of text: ``rule`` gives what is wrong with it, never with the text itself in the words."""
-
-    def check(text: str) -> str:
-        if fault := rule(text):
-            raise ValueError(fault)
-        return text
-
-    return AfterValidator(check)
-
-
-def _number_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _or_empty(value: object) -> object:
-    return {} if value is None else value
-
-
-def _kind_alone(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else _or_empty(value)
-
-
-def _bound(value: object) -> object:
-    if value is None or (isinstance(value, int | float | str) and not isinstance(value, bool)):
-        return value
-    raise ValueError("is not a number")
-
+from muster.inventory.schema_targets import ContainerEntry, DatabaseEntry, EndpointEntry, ProcessEntry
+from muster.inventory.schema_words import (
+    CLOSED,
+    AbsolutePath,
+    Empty,
+    Filled,
+    Labels,
+    Limits,
+    ListeningPort,
+    Name,
+    Path,
+    Seconds,
+    Span,
+    Text,
+    Timeout,
+    checked,
+    or_empty,
+)
 
 Kind = Literal["local", "ssh", "docker", "none"]
-Empty = BeforeValidator(_or_empty)
-Text = Annotated[str, BeforeValidator(_number_text)]
-Line = Annotated[Text, Field(pattern=texts.LINE)]
-Filled = Annotated[Text, Field(pattern=texts.FILLED)]
-Name = Annotated[str, _checked(name_fault)]
-Listening = Annotated[str, Field(pattern=texts.LISTENING)]
-Duration = Annotated[str, Field(pattern=texts.DURATION)]
-Seconds = Annotated[float, BeforeValidator(seconds, json_schema_input_type=float | Duration)]
-Bound = Annotated[Any, BeforeValidator(_bound, json_schema_input_type=float | str | None)]
-Labels = Annotated[
-    dict[Annotated[str, Field(pattern=texts.LABEL)], Annotated[str, Field(pattern=texts.LINE)]],
-    Empty,
-    Field(description="Labels to select by (`--limit role=proxy`) and to see in reports."),
-]
 Port = Annotated[int, Field(ge=1, le=65_535)]
-Path = Annotated[Filled, Field(description="A file on this machine; a relative one is beside the inventory.")]
-
-Warning_ = Annotated[Bound, Field(description="Above this the verdict is warning.")]
-Critical = Annotated[Bound, Field(description="Above this the verdict is critical.")]
-WarningBelow = Annotated[Bound, Field(description="Below this the verdict is warning.")]
-CriticalBelow = Annotated[Bound, Field(description="Below this the verdict is critical.")]
 
 
-@_CLOSED
-class LimitEntry(TypedDict, total=False):
-    """Bounds on one measurement, in its unit; text may have a unit of its own, such as 500ms or 4GiB."""
-
-    warning: Warning_
-    critical: Critical
-    warning_below: WarningBelow
-    critical_below: CriticalBelow
+def kind_alone(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else or_empty(value)
 
 
-@_CLOSED
-class ValueEntry(TypedDict, total=False):
-    """A number to take out of a JSON answer, and its bounds."""
-
-    path: Annotated[
-        Annotated[Line, _checked(texts.json_path_fault)],
-        Field(description="Where: $.memory.alloc_mb or $.queues[0]."),
-    ]
-    unit: Annotated[Line, Field(description="Its unit, for people.")]
-    warning: Warning_
-    critical: Critical
-    warning_below: WarningBelow
-    critical_below: CriticalBelow
+def file_alone(value: object) -> object:
+    return {"file": value} if isinstance(value, str) else or_empty(value)
 
 
-Limits = Annotated[
-    dict[Filled, Annotated[LimitEntry, Empty]],
-    Empty,
-    Field(description="Bounds by name of measurement, such as filesystem_used_percent."),
-]
-Timeout = Annotated[Seconds, Field(description="How long one observation may take: 500ms, 5s, 2m, or seconds.")]
-
-
-@_CLOSED
+@CLOSED
 class ConnectionEntry(TypedDict, total=False):
     """How a host is logged in to. What is not said is left to ~/.ssh/config and the agent."""
 
@@ -125,12 +63,12 @@ class ConnectionEntry(TypedDict, total=False):
     sudo: Annotated[bool, Field(description="true runs what is asked of the host as root, through `sudo -n`.")]
 
 
-@_CLOSED
+@CLOSED
 class DockerEntry(TypedDict, total=False):
     """Where the host's Docker engine answers, as the host sees it."""
 
     url: Annotated[
-        Annotated[str, _checked(texts.engine_fault)] | None,
+        Annotated[str, checked(texts.engine_fault)] | None,
         Field(description="unix:///path or tcp://address:port. Default: DOCKER_HOST or /var/run/docker.sock."),
     ]
     ca_file: Annotated[Path | None, Field(description="Certificates to trust, on this machine.")]
@@ -138,109 +76,89 @@ class DockerEntry(TypedDict, total=False):
     key_file: Annotated[Path | None, Field(description="The client's key, on this machine.")]
 
 
-@_CLOSED
-class ContainerEntry(TypedDict, total=False):
-    """A container that has to run."""
+@CLOSED
+class FileEntry(TypedDict, total=False):
+    """What must be true of a file on the host."""
 
-    match: Annotated[Filled, Field(description='Glob over container names, "quota-proxy*". Default: the name here.')]
-    ports: Annotated[
-        list[Annotated[str, Field(pattern=texts.MAPPING), _checked(texts.ports_fault)]],
-        Field(description="Port mappings that must be there, as `docker ps` writes them."),
-    ]
-    health: Annotated[
-        Literal["healthy", "none"] | None,
-        Field(description="healthy: must report so; none: nothing is expected. Default: healthy if it has a check."),
-    ]
-    labels: Labels
-    limits: Limits
-    timeout: Timeout
-
-
-@_CLOSED
-class ExpectEntry(TypedDict, total=False):
-    """What the endpoint must answer."""
-
-    status: Annotated[
-        Annotated[int, Field(ge=100, le=599)] | None, Field(description="The status code. Default: any below 400.")
-    ]
-    json: Annotated[
-        Any,
-        Field(description="What the JSON must contain; further members of an object are allowed: {} is any object."),
+    owner: Annotated[Filled, Field(description="The name of its owner.")]
+    group: Annotated[Filled, Field(description="The name of its group.")]
+    mode: Annotated[
+        Annotated[str, Field(pattern=texts.MODE)], Field(description='Its permission bits, in quotes: "0640".')
     ]
 
 
-@_CLOSED
-class EndpointEntry(TypedDict, total=False):
-    """An HTTP or HTTPS endpoint that has to answer."""
+@CLOSED
+class ComposeEntry(TypedDict, total=False):
+    """A compose file, on this machine: each of its services is a container that has to run."""
 
-    url: Annotated[str, _checked(texts.url_fault), Field(description="http:// or https://, asked from the host.")]
-    method: Annotated[str, Field(pattern=texts.TOKEN, description="GET, HEAD, POST, ...")]
-    headers: Annotated[
-        dict[Annotated[str, Field(pattern=texts.TOKEN)], Annotated[str, Field(pattern=texts.HEADER)]],
-        Empty,
-        Field(description="Headers to send. A secret comes by ${env:NAME} or ${file:/path}."),
-    ]
-    body: Annotated[Text | None, Field(description="The body to send.")]
-    expect: Annotated[ExpectEntry, Empty, Field(description="What it must answer.")]
-    values: Annotated[
-        dict[Name, Annotated[ValueEntry, Empty]], Empty, Field(description="Numbers in the JSON answer to measure.")
-    ]
-    ca_file: Annotated[Path | None, Field(description="Certificates to trust, on this machine.")]
-    verify: Annotated[bool, Field(description="false trusts any certificate.")]
-    labels: Labels
-    limits: Limits
-    timeout: Timeout
+    file: Path
+    project: Annotated[Filled, Field(description="The project's name. Default: as compose finds it.")]
+    profiles: Annotated[list[Filled], Field(description="The profiles that are active.")]
+    env_file: Annotated[Path, Field(description="Where its variables are set. Default: .env beside it.")]
 
 
-@_CLOSED
-class DatabaseEntry(TypedDict, total=False):
-    """A database that has to be there and sound."""
-
-    url: Annotated[str, _checked(texts.database_fault), Field(description="sqlite:////absolute/path on the host.")]
-    labels: Labels
-    limits: Limits
-    timeout: Timeout
-
-
+Processes = Annotated[
+    dict[Name, Annotated[ProcessEntry, Empty]], Empty, Field(description="Programs that have to run, by name.")
+]
 Containers = Annotated[
     dict[Name, Annotated[ContainerEntry, Empty]], Empty, Field(description="Containers that have to run, by name.")
 ]
 Endpoints = Annotated[
     dict[Name, Annotated[EndpointEntry, Empty]],
     Empty,
-    Field(description="HTTP endpoints that must answer, by name."),
+    Field(description="What must answer in the network, by name."),
 ]
 Databases = Annotated[
     dict[Name, Annotated[DatabaseEntry, Empty]], Empty, Field(description="Databases that have to be sound, by name.")
 ]
 
 
-@_CLOSED
+@CLOSED
 class Level(TypedDict, total=False):
     """What defaults, groups and hosts can say alike."""
 
     labels: Labels
     connection: Annotated[
         ConnectionEntry,
-        BeforeValidator(_kind_alone, json_schema_input_type=ConnectionEntry | Kind),
+        BeforeValidator(kind_alone, json_schema_input_type=ConnectionEntry | Kind),
         Field(description="How to log in: a mapping, or the kind alone (local, ssh, docker, none)."),
     ]
     limits: Limits
     timeout: Timeout
     docker: Annotated[DockerEntry, Empty, Field(description="Where the Docker engine answers.")]
     listening: Annotated[
-        list[
-            Annotated[
-                str,
-                BeforeValidator(
-                    _number_text, json_schema_input_type=int | Annotated[str, Field(pattern=texts.LISTENING)]
-                ),
-                Field(pattern=texts.LISTENING),
-                _checked(texts.ports_fault),
-            ]
-        ],
-        Field(description="Ports that must listen: 8787, 53/udp, 127.0.0.1:8787/tcp."),
+        list[ListeningPort], Field(description="Ports that must listen: 8787, 53/udp, 127.0.0.1:8787/tcp.")
     ]
+    allowed_ports: Annotated[
+        list[ListeningPort] | None, Field(description="Ports that may listen, and no other; null for any.")
+    ]
+    allowed_users: Annotated[
+        list[Filled] | None, Field(description="Accounts of people that may be there, and no other; null for any.")
+    ]
+    files: Annotated[
+        dict[AbsolutePath, Annotated[FileEntry, Empty]],
+        Empty,
+        Field(description="What files must be, by path."),
+    ]
+    closed_folders: Annotated[
+        list[AbsolutePath], Field(description="Folders in which nothing may be writable by everyone.")
+    ]
+    certificates: Annotated[list[AbsolutePath], Field(description="Files of certificates that must not expire soon.")]
+    sshd: Annotated[
+        dict[Annotated[str, Field(pattern=texts.KEYWORD)], Text],
+        Empty,
+        Field(description='Settings of sshd: {PermitRootLogin: "no"}.'),
+    ]
+    cron: Annotated[list[Filled], Field(description="Texts that some scheduled job must hold: backup-database.sh.")]
+    failed_logins: Annotated[Span | None, Field(description="How far back to count failed logins: 24h.")]
+    kernel_log: Annotated[Span | None, Field(description="How far back to look for errors of the kernel: 24h.")]
+    updates: Annotated[bool, Field(description="true looks for packages to upgrade.")]
+    compose: Annotated[
+        ComposeEntry,
+        BeforeValidator(file_alone, json_schema_input_type=ComposeEntry | str),
+        Field(description="A compose file whose services have to run: its name, or a mapping."),
+    ]
+    processes: Processes
     units: Annotated[
         list[Annotated[str, Field(pattern=texts.UNIT)]],
         Field(description="systemd units that must be active."),
@@ -257,14 +175,14 @@ Variables = Annotated[
 ]
 
 
-@_CLOSED
+@CLOSED
 class GroupEntry(Level, total=False):
     """What all hosts of a group have."""
 
     vars: Variables
 
 
-@_CLOSED
+@CLOSED
 class HostEntry(GroupEntry, total=False):
     """A host, and what is expected of it and of what is on it."""
 
@@ -272,7 +190,7 @@ class HostEntry(GroupEntry, total=False):
     address: Annotated[Filled, Field(description="Short for connection: {address: ...}.")]
 
 
-@_CLOSED
+@CLOSED
 class InventoryFile(TypedDict, total=False):
     """What is watched, how it is reached, and what is expected of it."""
 

@@ -39,6 +39,40 @@ def seconds(value: object) -> float:
     return found
 
 
+def span(value: object) -> float:
+    """A span of time to look back over, in seconds: as `seconds`, and up to ten years.
+
+    Raises ValueError.
+    """
+    read = _split(value)
+    if read is None:
+        raise ValueError("is not a span of time; write 30m, 24h, 90d or a number of seconds")
+    number, unit = read
+    if unit and unit not in _SECONDS:
+        raise ValueError(f'has the unknown unit "{unit}"; write 30m, 24h, 90d or a number of seconds')
+    found = number * _SECONDS[unit or "s"]
+    if not 0 < found <= 3650 * 86_400:
+        raise ValueError("is out of range; a span is more than 0 and at most 3650d")
+    return found
+
+
+def statuses(value: object) -> tuple[tuple[int, int], ...]:
+    """Status codes of HTTP, each as first and last of a range: ``200``, ``"200-299"``, ``[200, 204]``.
+
+    Raises ValueError.
+    """
+    if value is None:
+        return ()
+    found = []
+    for each in value if isinstance(value, list) else [value]:
+        text = str(each) if isinstance(each, int | str) and not isinstance(each, bool) else ""
+        written = re.fullmatch(r"\s*([1-5]\d\d)\s*(?:-\s*([1-5]\d\d)\s*)?", text)
+        if not written or int(written[1]) > int(written[2] or written[1]):
+            raise ValueError('is no status code; write 200, "200-299" or [200, 204]')
+        found.append((int(written[1]), int(written[2] or written[1])))
+    return tuple(found)
+
+
 def quantity(value: object, unit: str) -> float:
     """A number in ``unit``, from a number or from text that may have a unit of its own.
 
