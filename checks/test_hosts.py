@@ -3,6 +3,7 @@
 from muster import (
     Attempt,
     Clock,
+    Cpu,
     DockerAnswer,
     DockerContainers,
     ExpectedUnits,
@@ -10,12 +11,18 @@ from muster import (
     Filesystems,
     Host,
     Inodes,
+    KernelLog,
     ListeningPorts,
     Load,
     Measure,
     Memory,
+    OomKills,
+    OpenFiles,
+    PendingReboot,
+    ReadonlyFilesystems,
     Swap,
     Uptime,
+    Zombies,
     check,
     expects,
 )
@@ -50,6 +57,19 @@ def test_filesystems_have_space(filesystems: Filesystems, measure: Measure) -> N
 
 @check(
     severity="critical",
+    remediation="dmesg -T | tail -50 for the error; save what is on it; then smartctl -a, and fsck it unmounted",
+    runbook="hosts.md#filesystem-became-read-only",
+)
+def test_filesystems_are_writable(readonly_filesystems: ReadonlyFilesystems) -> None:
+    """No filesystem became read-only.
+
+    The kernel takes back the right to write when it finds an error on a disk; all that writes there fails.
+    """
+    assert not readonly_filesystems, f"{readonly_filesystems}, expected read and write"
+
+
+@check(
+    severity="critical",
     remediation="du --inodes -x MOUNT | sort -n | tail; remove the many small files",
     runbook="hosts.md#inodes-are-used-up",
 )
@@ -77,6 +97,19 @@ def test_memory_is_available(memory: Memory, measure: Measure) -> None:
 
 @check(
     severity="warning",
+    remediation="dmesg -T | grep -i 'killed process' for what and when; give it a limit or the host more memory",
+    runbook="hosts.md#processes-were-killed-for-memory",
+)
+def test_nothing_was_killed_for_memory(oom_kills: OomKills, measure: Measure) -> None:
+    """The kernel killed no process for want of memory.
+
+    What was killed lost its work, and what killed it will come again.
+    """
+    measure("oom_kills", oom_kills.count)
+
+
+@check(
+    severity="warning",
     remediation="vmstat 1 5 (si and so above 0: it swaps now); find what grew with ps -eo rss,pid,comm --sort=-rss",
     runbook="hosts.md#swap-is-filling",
 )
@@ -86,6 +119,33 @@ def test_swap_is_not_full(swap: Swap, measure: Measure) -> None:
     Full swap is the last warning before processes are killed, and swapping slows everything down.
     """
     measure("swap_used_percent", swap.used_percent)
+
+
+@check(
+    severity="warning",
+    remediation="top -b -n 1 | head -20 for what computes; renice, limit or move it, or give the host more cores",
+    runbook="hosts.md#processors-are-used-up",
+)
+def test_processors_have_time_left(cpu: Cpu, measure: Measure) -> None:
+    """The processors have time left.
+
+    When they have none, every answer waits for its turn.
+    """
+    measure("cpu_used_percent", cpu.used_percent)
+    measure("cpu_iowait_percent", cpu.iowait_percent)
+
+
+@check(
+    severity="warning",
+    remediation="vmstat 1 5 (st); ask the provider, move the machine, or take a size whose processors are its own",
+    runbook="hosts.md#processor-time-is-stolen",
+)
+def test_processor_time_is_not_stolen(cpu: Cpu, measure: Measure) -> None:
+    """The hypervisor gives the host the processors that it asks for.
+
+    What it gives to other machines is lost to this one, and nothing on it can be made faster.
+    """
+    measure("cpu_steal_percent", cpu.steal_percent)
 
 
 @check(
@@ -125,6 +185,59 @@ def test_host_has_been_up(uptime: Uptime, measure: Measure) -> None:
     A start that nobody planned is the only trace of a crash, and what should start by itself may not have.
     """
     measure("uptime_seconds", uptime.seconds)
+
+
+@check(
+    severity="warning",
+    remediation="cat /run/reboot-required.pkgs for what wants it; plan it, then systemctl reboot",
+    runbook="hosts.md#reboot-is-pending",
+)
+def test_no_reboot_is_pending(pending_reboot: PendingReboot) -> None:
+    """The host does not wait for a reboot.
+
+    What was mended in the kernel or in its libraries is not mended before.
+    """
+    assert not pending_reboot.pending, f"{pending_reboot}, expected nothing that waits for a reboot"
+
+
+@check(
+    severity="warning",
+    remediation="journalctl -k -p err -e, or dmesg -T; the runbook says what the usual ones mean",
+    runbook="hosts.md#kernel-logs-errors",
+    applies=expects("kernel_log"),
+)
+def test_kernel_logs_no_errors(kernel_log: KernelLog, measure: Measure) -> None:
+    """The kernel logs no errors.
+
+    A disk, a memory module or a filesystem announces its end here first.
+    """
+    measure("kernel_errors", len(kernel_log), seen=str(kernel_log))
+
+
+@check(
+    severity="critical",
+    remediation="for p in /proc/[0-9]*; do echo $(ls $p/fd | wc -l) $p; done | sort -n | tail; restart what leaks",
+    runbook="hosts.md#open-files-run-out",
+)
+def test_files_can_be_opened(open_files: OpenFiles, measure: Measure) -> None:
+    """Programs can still open files.
+
+    When no more can be opened no connection is taken and no program started, on the whole host.
+    """
+    measure("open_files_percent", open_files.used_percent)
+
+
+@check(
+    severity="warning",
+    remediation="ps -eo state,ppid,pid,comm | grep ^Z; restart the parents: they do not wait for what they started",
+    runbook="hosts.md#zombies-pile-up",
+)
+def test_zombies_are_few(zombies: Zombies, measure: Measure) -> None:
+    """What has ended is waited for.
+
+    Each zombie keeps a process id; when none is left nothing can be started.
+    """
+    measure("zombie_processes", len(zombies), seen=str(zombies))
 
 
 @check(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from muster.facts.container_ports import ContainerPorts as ContainerPorts
     from muster.facts.container_state import ContainerState as ContainerState
     from muster.facts.container_uptime import ContainerUptime as ContainerUptime
+    from muster.facts.cpu import Cpu as Cpu
     from muster.facts.docker_containers import DockerContainers as DockerContainers
     from muster.facts.docker_engine import DockerAnswer as DockerAnswer
     from muster.facts.expected_units import ExpectedUnits as ExpectedUnits
@@ -31,14 +32,20 @@ if TYPE_CHECKING:
     from muster.facts.file_state import FileState as FileState
     from muster.facts.filesystems import Filesystems as Filesystems
     from muster.facts.inodes import Inodes as Inodes
+    from muster.facts.kernel_log import KernelLog as KernelLog
     from muster.facts.listening_ports import ListeningPorts as ListeningPorts
     from muster.facts.load import Load as Load
     from muster.facts.memory import Memory as Memory
+    from muster.facts.oom_kills import OomKills as OomKills
+    from muster.facts.open_files import OpenFiles as OpenFiles
+    from muster.facts.pending_reboot import PendingReboot as PendingReboot
+    from muster.facts.readonly_filesystems import ReadonlyFilesystems as ReadonlyFilesystems
     from muster.facts.response import Response as Response
     from muster.facts.sqlite_file import SqliteFile as SqliteFile
     from muster.facts.sqlite_integrity import SqliteIntegrity as SqliteIntegrity
     from muster.facts.swap import Swap as Swap
     from muster.facts.uptime import Uptime as Uptime
+    from muster.facts.zombies import Zombies as Zombies
     from muster.judge import Measure as Measure
     from muster.limits import Limit as Limit
     from muster.probes import AskRedis as AskRedis
@@ -87,6 +94,7 @@ _HOMES = {
     "ContainerPorts": "facts.container_ports",
     "ContainerState": "facts.container_state",
     "ContainerUptime": "facts.container_uptime",
+    "Cpu": "facts.cpu",
     "Database": "targets",
     "DnsEndpoint": "targets",
     "DockerAnswer": "facts.docker_engine",
@@ -101,16 +109,21 @@ _HOMES = {
     "HttpEndpoint": "targets",
     "HttpRequest": "probes",
     "Inodes": "facts.inodes",
+    "KernelLog": "facts.kernel_log",
     "Limit": "limits",
     "ListeningPorts": "facts.listening_ports",
     "Load": "facts.load",
     "Measure": "judge",
     "Memory": "facts.memory",
     "Mysql": "targets",
+    "OomKills": "facts.oom_kills",
+    "OpenFiles": "facts.open_files",
     "Output": "probes",
+    "PendingReboot": "facts.pending_reboot",
     "Postgres": "targets",
     "Probe": "probes",
     "Process": "targets",
+    "ReadonlyFilesystems": "facts.readonly_filesystems",
     "Redis": "targets",
     "Response": "facts.response",
     "Rows": "probes",
@@ -127,6 +140,7 @@ _HOMES = {
     "TlsEndpoint": "targets",
     "Unobserved": "probes",
     "Uptime": "facts.uptime",
+    "Zombies": "facts.zombies",
     "check": "declaration",
     "expects": "applies",
     "shows_certificate": "applies",

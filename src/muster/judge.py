@@ -51,10 +51,18 @@ class Measure:
         self.taken: list[Measurement] = []
 
     def __call__(
-        self, name: str, value: float, *, of: str = "", unit: str | None = None, limit: Limit | None = None
+        self,
+        name: str,
+        value: float,
+        *,
+        of: str = "",
+        unit: str | None = None,
+        limit: Limit | None = None,
+        seen: str = "",
     ) -> None:
         """Record that ``name`` (of the part ``of``, if any) is ``value``.
 
+        ``seen`` is what was counted or measured, for the message of a value that is beyond its limit.
         ``unit`` is the measurement's declared unit unless given. ``limit`` stands in for the default
         limit, where the inventory has none of this name.
 
@@ -75,7 +83,7 @@ class Measure:
             found = known.limit if known else NO_LIMIT
         beyond = found.breach(value)
         unit = unit_of(name) if unit is None else unit
-        self.taken.append(Measurement(name, value, unit, of, found, beyond[0] if beyond else None))
+        self.taken.append(Measurement(name, value, unit, of, found, beyond[0] if beyond else None, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +180,7 @@ def judged(
         printable(redact("; ".join(complaints))) if complaints else "",
         printable(redact(observed)),
         cause,
-        tuple(_harmless(each, redact) if each.of else each for each in measure.taken),
+        tuple(_harmless(each, redact) if each.of or each.seen else each for each in measure.taken),
         min((each.observed_at for each in seen), default=0.0),
         max((each.seconds for each in seen), default=0.0),
     )
@@ -213,8 +221,8 @@ def _host_name(target: Target) -> str:
 
 
 def _harmless(taken: Measurement, redact: Redactor) -> Measurement:
-    """A measurement of a part that the target has named: a mount point, a key of its JSON."""
-    return replace(taken, of=printable(redact(taken.of), LONGEST_PART))
+    """A measurement of a part that the target has named: a mount point, a key of its JSON. What was seen is told."""
+    return replace(taken, of=printable(redact(taken.of), LONGEST_PART), seen="")
 
 
 def _complaint(taken: Measurement) -> str:
@@ -225,7 +233,8 @@ def _complaint(taken: Measurement) -> str:
     if taken.unit == "B" and beyond:
         words, _, number = bound.rpartition(" ")
         bound, unit = f"{words} {amount(float(number), 'B')}", ""
-    return f"{taken.name}{part} is {amount(taken.value, taken.unit)}, expected {bound}{unit}"
+    seen = f" ({taken.seen})" if taken.seen else ""
+    return f"{taken.name}{part} is {amount(taken.value, taken.unit)}{seen}, expected {bound}{unit}"
 
 
 def broken(fault: BaseException) -> Unobserved:

@@ -68,11 +68,20 @@ MEASURABLE: Mapping[str, Measurable] = {
     # A container that is well is not restarted. An engine counts them for as long as the container exists.
     "container_restarts": Measurable("", "restarts by the container's restart policy", Limit(warning=0)),
     "container_uptime_seconds": Measurable("s", "time since the container was started"),
+    # HostHighCpuLoad and HostCpuStealNoisyNeighbor of Awesome Prometheus Alerts, both warnings over minutes. A second
+    # that is busy is no fault by itself: critical only where an inventory says so.
+    "cpu_iowait_percent": Measurable("%", "processor time that is idle while something waits for a disk"),
+    "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others", Limit(warning=10)),
+    "cpu_used_percent": Measurable("%", "processor time in use, over a second", Limit(warning=80)),
     "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
     "filesystem_used_percent": Measurable(
         "%", "space in use, of what users other than root can have", Limit(warning=80, critical=90)
     ),
     "inodes_used_percent": Measurable("%", "inodes in use", Limit(warning=80, critical=90)),
+    # What the kernel calls an error is one, until somebody knows it and says how many are usual.
+    "kernel_errors": Measurable(
+        "", "messages of the kernel of priority err or worse, in the window", Limit(warning=0)
+    ),
     # Far above what a host with a purpose has: a port scan's worth, or sockets that leak.
     "listening_ports": Measurable("", "TCP and UDP ports that listen", Limit(warning=250)),
     # The node exporter's mixin warns at 2 a core (NodeSystemSaturation).
@@ -80,11 +89,16 @@ MEASURABLE: Mapping[str, Measurable] = {
     "memory_used_percent": Measurable(
         "%", "memory that programs cannot get without swapping", Limit(warning=85, critical=95)
     ),
+    # A host that is well kills nothing; the kernel counts since it started.
+    "oom_kills": Measurable("", "processes killed for want of memory since the kernel started", Limit(warning=0)),
+    "open_files_percent": Measurable("%", "open files, of those that can be", Limit(warning=80, critical=95)),
     "response_seconds": Measurable(
         "s", "time from the request to the end of the answer", Limit(warning=1, critical=5)
     ),
     "swap_used_percent": Measurable("%", "swap in use", Limit(warning=80)),
     "uptime_seconds": Measurable("s", "time since the host started", Limit(warning_below=600)),
+    # One or two are on their way out at any time on a busy host; NRPE's sample configuration warns above 5.
+    "zombie_processes": Measurable("", "processes that have ended and were not waited for", Limit(warning=5)),
 }
 
 

@@ -40,7 +40,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A named number that a check recorded. ``of`` says of what part (a mount point), or is empty."""
+    """A named number that a check recorded. ``of`` says of what part (a mount point), ``seen`` of what it is the
+    number; each may be empty."""
 
     name: str
     value: float
@@ -48,6 +49,7 @@ class Measurement:
     of: str
     limit: Limit
     breach: Breach | None
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _wanted(mounts: str) -> tuple[dict[str, str], set[str]]:
     private: set[str] = set()
     mounted: dict[str, int] = {}
     for number, line in enumerate(mounts.splitlines()):
-        device, mount, kind, options = [_unescaped(field) for field in line.split(" ")[:4]]
+        device, mount, kind, options = [unescaped(field) for field in line.split(" ")[:4]]
         memory = kind == "tmpfs"
         mounted[mount] = number
         wanted.pop(mount, None)
@@ -154,7 +154,7 @@ def _wanted(mounts: str) -> tuple[dict[str, str], set[str]]:
     return wanted, private | set(filter(is_hidden, wanted))
 
 
-def _unescaped(field: str) -> str:
+def unescaped(field: str) -> str:
     """Blanks and backslashes stand as octal numbers in /proc/mounts (proc(5), fstab(5))."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), field)
 
