@@ -127,7 +127,7 @@ hosts:
     assert container.mounts == ("/srv/data:/data", "logs:/logs:ro")
     assert container.privileges == ("root", "cap:SYS_ADMIN")
     assert container.logs["high-goroutine"] == LogPattern(
-        pattern="High goroutine", window=604_800, limit=Limit(warning=0, source="i.yaml:11")
+        pattern="High goroutine", window=604_800, limit=Limit(warning=0, source="i.yaml:12")
     )
     assert (container.logs["errors"].level, container.logs["errors"].window) == ("error", 3600)
 
@@ -281,7 +281,7 @@ hosts:
         ("processes: {p: {}}\n", "i.yaml:1:1: processes stand under a host, a group or defaults"),
         (
             "hosts: {a: {processes: {p: {}}}}\n",
-            'i.yaml:1:25: process "p" has none of unit, pid_file and command; write one',
+            'i.yaml:1:25: process "p" is found by nothing; write unit, pid_file or command',
         ),
         (
             "hosts: {a: {processes: {p: {unit: x, command: y}}}}\n",
@@ -355,7 +355,7 @@ hosts:
         ),
         (
             "databases: {d: {url: 'mysql://a/x', tables: {t: {time: c, newest: {warning: 2h, critical: 1h}}}}}\n",
-            "i.yaml:1:59: newest: warning 7200 above critical 3600 would never be seen",
+            "i.yaml:1:67: newest: warning 7200 above critical 3600 would never be seen",
         ),
     ],
 )

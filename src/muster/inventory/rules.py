@@ -50,11 +50,11 @@ def check_target(section: str, name: str, entry: Mapping[str, Any], where: Where
         _check_url(section, name, entry, where, report)
     if section == "processes":
         _check_process(name, entry, where, report)
-    for part, needed, example in _NEEDED:
+    for part, one, needed, example in _NEEDED:
         for each, bounds in entry.get(part, {}).items():
             check_bounds(bounds, (section, name, part, each), where, report)
             if needed and bounds.get(needed) is None:
-                text = f'{part.removesuffix("s")} "{each}" has no {needed}; write {needed}: {example.format(each)}'
+                text = f'{one} "{each}" has no {needed}; write {needed}: {example.format(each)}'
                 report(where(section, name, part, each, key=True), text)
     for log, rule in entry.get("logs", {}).items():
         said = [key for key in ("pattern", "level") if rule.get(key) is not None]
@@ -69,12 +69,12 @@ def check_target(section: str, name: str, entry: Mapping[str, Any], where: Where
             report(where(section, name, "tables", table, key=True), text)
 
 
-#: What stands under a target by name, what each cannot be without, and how to write it.
+#: What stands under a target by name, what one of them is called, cannot be without, and how that is written.
 _NEEDED = (
-    ("values", "path", "$.{}"),
-    ("queries", "select", "SELECT count(*) FROM ..."),
-    ("logs", "", ""),
-    ("keys", "", ""),
+    ("values", "value", "path", "$.{}"),
+    ("queries", "query", "select", "SELECT count(*) FROM ..."),
+    ("logs", "log", "", ""),
+    ("keys", "pattern", "", ""),
 )
 
 
@@ -144,7 +144,11 @@ def check_host(merged: dict[str, Any], where: Where, report: Report) -> None:
             if isinstance(entry.get("url"), str) and engine_of(entry["url"]) == "sqlite":
                 text = "an SQLite file cannot be observed where connection is none; use ssh or local"
                 report(where("databases", name, key=True), text)
-        if (_says(merged, "containers") or _says(merged, "compose")) and not over_tcp and not isinstance(url, Unclear):
+        if (
+            (_says(merged, "containers") or _says(merged, "compose"))
+            and not over_tcp
+            and not isinstance(url, Unclear)
+        ):
             text = "containers cannot be observed where connection is none; use ssh or local, or docker: {url: tcp://...}"
             report(where("containers", key=True), text)
 
