@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from muster.applies import expects as expects
     from muster.applies import shows_certificate as shows_certificate
     from muster.declaration import check as check
+    from muster.facts.accounts import Accounts as Accounts
     from muster.facts.certificate import Certificate as Certificate
+    from muster.facts.certificate_files import CertificateFiles as CertificateFiles
     from muster.facts.clock import Clock as Clock
     from muster.facts.command_output import CommandOutput as CommandOutput
     from muster.facts.container_health import ContainerHealth as ContainerHealth
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
     from muster.facts.container_state import ContainerState as ContainerState
     from muster.facts.container_uptime import ContainerUptime as ContainerUptime
     from muster.facts.cpu import Cpu as Cpu
+    from muster.facts.cron_jobs import CronJobs as CronJobs
     from muster.facts.docker_containers import DockerContainers as DockerContainers
     from muster.facts.docker_engine import DockerAnswer as DockerAnswer
     from muster.facts.expected_units import ExpectedUnits as ExpectedUnits
+    from muster.facts.failed_logins import FailedLogins as FailedLogins
     from muster.facts.failed_units import FailedUnits as FailedUnits
+    from muster.facts.file_rules import FileRules as FileRules
     from muster.facts.file_state import FileState as FileState
     from muster.facts.filesystems import Filesystems as Filesystems
     from muster.facts.inodes import Inodes as Inodes
@@ -43,8 +48,11 @@ if TYPE_CHECKING:
     from muster.facts.response import Response as Response
     from muster.facts.sqlite_file import SqliteFile as SqliteFile
     from muster.facts.sqlite_integrity import SqliteIntegrity as SqliteIntegrity
+    from muster.facts.sshd_settings import SshdSettings as SshdSettings
     from muster.facts.swap import Swap as Swap
+    from muster.facts.updates import Updates as Updates
     from muster.facts.uptime import Uptime as Uptime
+    from muster.facts.world_writable import WorldWritable as WorldWritable
     from muster.facts.zombies import Zombies as Zombies
     from muster.judge import Measure as Measure
     from muster.limits import Limit as Limit
@@ -80,10 +88,12 @@ if TYPE_CHECKING:
 
 #: Public name -> the module that has it. A fact's type is added here with its module.
 _HOMES = {
+    "Accounts": "facts.accounts",
     "AskRedis": "probes",
     "AskServer": "probes",
     "Attempt": "probes",
     "Certificate": "facts.certificate",
+    "CertificateFiles": "facts.certificate_files",
     "Clock": "facts.clock",
     "Command": "probes",
     "CommandOutput": "facts.command_output",
@@ -95,6 +105,7 @@ _HOMES = {
     "ContainerState": "facts.container_state",
     "ContainerUptime": "facts.container_uptime",
     "Cpu": "facts.cpu",
+    "CronJobs": "facts.cron_jobs",
     "Database": "targets",
     "DnsEndpoint": "targets",
     "DockerAnswer": "facts.docker_engine",
@@ -102,7 +113,9 @@ _HOMES = {
     "DoesNotApply": "probes",
     "Endpoint": "targets",
     "ExpectedUnits": "facts.expected_units",
+    "FailedLogins": "facts.failed_logins",
     "FailedUnits": "facts.failed_units",
+    "FileRules": "facts.file_rules",
     "FileState": "facts.file_state",
     "Filesystems": "facts.filesystems",
     "Host": "targets",
@@ -134,12 +147,15 @@ _HOMES = {
     "Sqlite": "targets",
     "SqliteFile": "facts.sqlite_file",
     "SqliteIntegrity": "facts.sqlite_integrity",
+    "SshdSettings": "facts.sshd_settings",
     "Swap": "facts.swap",
     "Target": "targets",
     "TcpEndpoint": "targets",
     "TlsEndpoint": "targets",
     "Unobserved": "probes",
+    "Updates": "facts.updates",
     "Uptime": "facts.uptime",
+    "WorldWritable": "facts.world_writable",
     "Zombies": "facts.zombies",
     "check": "declaration",
     "expects": "applies",

@@ -59,7 +59,7 @@ class Measurable:
 MEASURABLE: Mapping[str, Measurable] = {
     # TLS certificates are renewed 30 days before their end, as certbot does; a week is left to do it by hand.
     "certificate_days_left": Measurable(
-        "d", "days until an endpoint's certificate expires", Limit(warning_below=30, critical_below=7)
+        "d", "days until a certificate expires", Limit(warning_below=30, critical_below=7)
     ),
     # A second off misleads whoever compares logs; one-time passwords are wrong beyond 30 s (RFC 6238, 5.2).
     "clock_offset_seconds": Measurable(
@@ -74,6 +74,8 @@ MEASURABLE: Mapping[str, Measurable] = {
     "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others", Limit(warning=10)),
     "cpu_used_percent": Measurable("%", "processor time in use, over a second", Limit(warning=80)),
     "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
+    # The network-probe guide warns above 10 in the log; a typing error or two a day is nobody's attack.
+    "failed_logins": Measurable("", "logins that failed, in the window", Limit(warning=10)),
     "filesystem_used_percent": Measurable(
         "%", "space in use, of what users other than root can have", Limit(warning=80, critical=90)
     ),
@@ -92,10 +94,14 @@ MEASURABLE: Mapping[str, Measurable] = {
     # A host that is well kills nothing; the kernel counts since it started.
     "oom_kills": Measurable("", "processes killed for want of memory since the kernel started", Limit(warning=0)),
     "open_files_percent": Measurable("%", "open files, of those that can be", Limit(warning=80, critical=95)),
+    # apt and dnf fetch them daily by default; older ones do not know what is there to install.
+    "package_lists_age_days": Measurable("d", "age of the package lists", Limit(warning=7)),
     "response_seconds": Measurable(
         "s", "time from the request to the end of the answer", Limit(warning=1, critical=5)
     ),
+    "security_updates": Measurable("", "packages with a security update to install", Limit(warning=0)),
     "swap_used_percent": Measurable("%", "swap in use", Limit(warning=80)),
+    "updates": Measurable("", "packages with an update to install"),
     "uptime_seconds": Measurable("s", "time since the host started", Limit(warning_below=600)),
     # One or two are on their way out at any time on a busy host; NRPE's sample configuration warns above 5.
     "zombie_processes": Measurable("", "processes that have ended and were not waited for", Limit(warning=5)),

@@ -15,7 +15,8 @@ from muster.targets import Host
 from muster.text import size
 
 _ANSWER = re.compile(r"([0-9a-f]{1,8}):([^:\n]*):([^:\n]*):(\d+):(-?\d+)\n(.*)\nend\n", re.DOTALL)
-_ABSENT = ("no such file or directory", "not a directory")
+#: How stat says that a file is not there.
+ABSENT = ("no such file or directory", "not a directory")
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -55,7 +56,7 @@ class FileState:
 
 def parse(output: Output, path: str) -> FileState:
     complaint = output.complaint.lower()
-    if output.status != 0 and output.status != NOT_FOUND and complaint.endswith(_ABSENT):
+    if output.status != 0 and output.status != NOT_FOUND and complaint.endswith(ABSENT):
         return FileState(path, False)
     if output.status != 0:
         raise unanswered(output, path)

@@ -62,26 +62,50 @@ class ListeningPorts:
         """
         return [message for each in expected if (message := self._lacks(each))]
 
+    def beyond(self, allowed: tuple[str, ...]) -> list[str]:
+        """Which ports listen that are not ``allowed``, which are written as in `missing`.
+
+        Without an address, the port is allowed at every one; with one, at that only (``0.0.0.0`` takes in ``::``).
+        What listens on the loopback alone counts as well: every program of the host can reach it.
+
+        Raises:
+            ValueError: one of them is not written like that.
+        """
+        rules = [_expected(each) for each in allowed]
+        return [
+            str(port)
+            for port in self.every
+            if not any(
+                (port.number, port.protocol) == (number, protocol) and (not addresses or port.address in addresses)
+                for number, protocol, addresses in rules
+            )
+        ]
+
     def _lacks(self, expected: str) -> str:
-        match = _EXPECTED.fullmatch(expected)
-        if not match:
-            raise ValueError(f"{expected!r} is no port: write it as 8787, 53/udp or 127.0.0.1:8787/tcp")
-        protocol = match["protocol"] or "tcp"
-        here = [each for each in self.every if (each.number, each.protocol) == (int(match["port"]), protocol)]
+        number, protocol, addresses = _expected(expected)
+        here = [each for each in self.every if (each.number, each.protocol) == (number, protocol)]
         if not here:
             return f"{expected} does not listen"
-        if match["address"] is None:
+        if not addresses or addresses & {each.address for each in here}:
             return ""
-        address = str(ipaddress.ip_address(match["address"].strip("[]")))
-        met = {address, "::"} if address == "0.0.0.0" else {address}  # noqa: S104
-        return (
-            "" if met & {each.address for each in here} else f"{expected} does not listen, but {some(map(str, here))}"
-        )
+        return f"{expected} does not listen, but {some(map(str, here))}"
 
     def __str__(self) -> str:
         if not self.every:
             return "nothing listens"
         return f"{len(self.every)} listening: {some(map(str, self.every), 8)}"
+
+
+def _expected(text: str) -> tuple[int, str, frozenset[str]]:
+    """Port, protocol and the addresses that will do, none where any will; ValueError where it is not written so."""
+    match = _EXPECTED.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is no port: write it as 8787, 53/udp or 127.0.0.1:8787/tcp")
+    addresses: frozenset[str] = frozenset()
+    if match["address"] is not None:
+        address = str(ipaddress.ip_address(match["address"].strip("[]")))
+        addresses = frozenset((address, "::") if address == "0.0.0.0" else (address,))  # noqa: S104
+    return int(match["port"]), match["protocol"] or "tcp", addresses
 
 
 def parse(output: Output) -> ListeningPorts:
