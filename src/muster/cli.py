@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -34,6 +34,7 @@ def main() -> None:
     Examples:
       muster validate inventories/local.yaml     is the inventory right? contacts nothing
       muster schema > inventory.schema.json      let an editor complete and check inventories
+      muster checks                              what can be looked at: kinds, checks, the facts they read
       pytest --inventory inventories/local.yaml  run the checks
       pytest --inventory FILE --dry-run          show what would be asked of whom
     """
@@ -82,6 +83,53 @@ def schema() -> None:
     from muster.inventory.editors import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--limits", is_flag=True, help="Print the measurements with their default limits instead.")
+@click.option("--markdown", is_flag=True, help="Print a table in Markdown.")
+def checks(paths: tuple[Path, ...], limits: bool, markdown: bool) -> None:
+    """Print the kinds of target, the checks about each, and the facts that they read.
+
+    The checks are those that ship, or those in PATHS. What a fact is asked by, `pytest --dry-run` shows.
+
+    \b
+    Examples:
+      muster checks
+      muster checks checks/site
+      muster checks --limits     what is measured, and beyond which default limit a verdict is not ok
+    """
+    from muster import shipped
+    from muster.declaration import CheckError
+
+    if limits:
+        _print_table([("measurement", "unit", "default limit", "meaning"), *shipped.limits()], markdown)
+        return
+    try:
+        found = shipped.cases(paths or [shipped.folder()])
+    except (CheckError, ImportError, SyntaxError, OSError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    if markdown:
+        click.echo("\n".join(shipped.markdown(found)))
+        return
+    for kind, cases in shipped.by_kind(found).items():
+        click.secho(f"{kind.plural}: {plural(len(cases), 'check')}", bold=True)
+        _print_table([shipped.row(case) for case in cases], markdown, indent="  ")
+    click.echo(f"{plural(len(found), 'check')} in all")
+
+
+def _print_table(rows: Sequence[tuple[str, ...]], markdown: bool, indent: str = "") -> None:
+    """Columns of a terminal, the last one as wide as it is; or of Markdown, where the first row is the heading."""
+    if markdown:
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        click.echo("\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]))
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        click.echo(indent + "  ".join([*cells, row[-1]]).rstrip())
 
 
 def _once(settings: tuple[tuple[str, str], ...]) -> Mapping[str, str]:

@@ -1,8 +1,9 @@
-"""The command ``muster``: validate, schema, and help that teaches."""
+"""The command ``muster``: validate, schema, checks, and help that teaches."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from muster.cli import main
+from muster.limits import MEASURABLE
+
+ROOT = Path(__file__).parents[2]
+SITE = '''
+from muster import Load, check
+
+
+@check(severity="info", remediation="top")
+def test_load_is_low(load: Load) -> None:
+    """The load is low."""
+'''
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +100,37 @@ def test_the_command_is_installed_and_starts_without_what_only_loading_needs() -
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok: 2 hosts, 3 targets\n", "")
     text = "import sys, muster.cli; sys.exit(bool({'pydantic', 'yaml', 'asyncssh', 'pytest'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", text], check=False).returncode == 0
+
+
+def test_checks_prints_every_check_that_ships_by_kind() -> None:
+    result = muster("checks")
+    assert result.exit_code == 0, result.output
+    shipped = sorted((ROOT / "checks").rglob("test_*.py"))
+    names = [name for path in shipped for name in re.findall(r"^def test_(\w+)", path.read_text("utf-8"), re.M)]
+    assert sorted(re.findall(r"^  (\w+) ", result.stdout, re.M)) == sorted(names)
+    assert re.search(r"^hosts: \d+ checks$", result.stdout, re.M)
+    assert re.search(r"^  host_is_reachable +critical +login +The host can be logged in to$", result.stdout, re.M)
+
+
+def test_checks_prints_those_of_a_site() -> None:
+    Path("test_site.py").write_text(SITE)
+    assert muster("checks", "test_site.py").stdout == (
+        "hosts: 1 check\n  load_is_low  info  load  The load is low\n1 check in all\n"
+    )
+    assert muster("checks", "--markdown", "test_site.py").stdout.splitlines()[-1] == (
+        "| hosts | load_is_low | info | load | The load is low |"
+    )
+
+
+def test_checks_refuses_one_that_is_badly_written() -> None:
+    Path("test_site.py").write_text(SITE.replace('"""The load is low."""', "pass"))
+    result = muster("checks", "test_site.py")
+    assert result.exit_code == 2
+    assert re.search(r"test_site\.py:\d+: test_load_is_low has no title", result.stderr)
+
+
+def test_checks_prints_the_default_limits() -> None:
+    lines = muster("checks", "--limits").stdout.splitlines()
+    assert len(lines) == len(MEASURABLE) + 1
+    (line,) = [line for line in lines if line.startswith("filesystem_used_percent ")]
+    assert re.search(r" % +warning above 80, critical above 90 +space in use", line)
