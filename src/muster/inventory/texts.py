@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from muster.inventory.sql import select_fault as select_fault
 from muster.jsonpath import parse_path
 
 # Patterns, rather than functions, wherever they will do: pydantic runs them in Rust, editors in their own way.
@@ -169,12 +170,6 @@ def pattern_fault(text: str) -> str | None:
     except (re.error, RecursionError, OverflowError) as error:
         return f"is not a regular expression: {error}"
     return None
-
-
-def select_fault(text: str) -> str | None:
-    """What is wrong with a query, which is to be one ``SELECT``, or None."""
-    word = re.match(r"\s*(\w*)", text)
-    return None if word and word[1].lower() in ("select", "with") else "is not a SELECT"
 
 
 def json_path_fault(text: str) -> str | None:
