@@ -1,0 +1,223 @@
+"""TLS handshakes with any port: at once, or after what STARTTLS is called there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from muster.probes import Attempt, Handshake, Handshaken, Unobserved
+from muster.text import printable
+from muster.transports.link import Stream, StreamRefused
+
+if TYPE_CHECKING:
+    from muster.transports.ports import Port
+
+READ_AT_ONCE = 16_384
+
+#: So much may be said before TLS begins, and in a handshake, in bytes. OpenSSL takes no chain above 100 KiB.
+LONGEST_TALK, LONGEST_HANDSHAKE = 65_536, 1_048_576
+LONGEST_EXCERPT = 100
+
+#: The types of record that a server may begin with (RFC 8446, 5.1): an alert, a handshake.
+RECORDS = (21, 22)
+
+#: What PostgreSQL is sent to ask for TLS: a length and the code 1234.5679 ("SSLRequest" in its protocol).
+SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
+
+_REPLY = re.compile(rb"(\d{3})(?:([ -])(.*))?")
+_DER = 2
+
+
+async def handshake(port: Port, question: Handshake) -> Handshaken:
+    """What the server shows of itself.
+
+    It is asked as a careful client asks. Where its certificate is not trusted it is asked again by one that trusts
+    any, to see the certificate; where the two have no version in common, by one that knows versions before 1.2.
+
+    Raises:
+        StreamRefused: there was no handshake.
+        Unobserved: ``ca_file`` cannot be read.
+    """
+    try:
+        try:
+            return await _shaken(port, question, context(question.ca_file))
+        except ssl.SSLCertVerificationError as error:
+            distrust = error.verify_message
+        except ssl.SSLError:
+            try:
+                return await _shaken(port, question, context(question.ca_file, lenient=True))
+            except ssl.SSLCertVerificationError as error:
+                distrust = error.verify_message
+        shown = await _shaken(port, question, context(None, lenient=True, verify=False))
+        return replace(shown, distrust=distrust)
+    except ssl.SSLError as error:
+        raise StreamRefused(Attempt("TLS failed", "wrong", f"{port.where}: {_reason(error)}")) from None
+
+
+def context(ca_file: str | None, *, lenient: bool = False, verify: bool = True) -> ssl.SSLContext:
+    """A client's settings. A ``lenient`` one speaks any version that OpenSSL still has, with any cipher.
+
+    Raises:
+        Unobserved: ``ca_file`` cannot be read.
+    """
+    try:
+        stamp = Path(ca_file).stat().st_mtime_ns if ca_file else 0
+        return _context(ca_file, stamp, lenient, verify)
+    except OSError as error:
+        raise Unobserved("missing", f"ca_file {ca_file}: {error.strerror or error}") from None
+
+
+@lru_cache(maxsize=32)
+def _context(ca_file: str | None, _stamp: int, lenient: bool, verify: bool) -> ssl.SSLContext:
+    # Reading what a system trusts takes some 20 ms, which a thousand endpoints would feel.
+    made = ssl.create_default_context(cafile=ca_file) if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if lenient:
+        made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        # Without certificates (aNULL) there would be nothing to trust, and nothing to see.
+        made.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
+    if not verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+async def _shaken(port: Port, question: Handshake, settings: ssl.SSLContext) -> Handshaken:
+    """One handshake, over a connection of its own."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    name = question.server_name or question.address
+    try:
+        session = settings.wrap_bio(incoming, outgoing, server_hostname=name)
+    except ValueError:
+        raise StreamRefused(Attempt("TLS failed", "wrong", f"{name!r} is no name to ask for")) from None
+    async with port.stream() as stream:
+        reader, writer = stream
+        heard = await _before(port, question.starttls, stream)
+        total = 0
+        while True:
+            try:
+                session.do_handshake()
+                with contextlib.suppress(ssl.SSLError):
+                    session.unwrap()
+                break
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                writer.write(outgoing.read())
+                await writer.drain()
+            heard = heard or await reader.read(READ_AT_ONCE)
+            if not total:
+                _begins_as_tls(port, heard)
+            total += len(heard)
+            if not heard or total > LONGEST_HANDSHAKE:
+                raise _cut_off(port, "in the TLS handshake")
+            incoming.write(heard)
+            heard = b""
+    cipher = session.cipher()
+    return Handshaken(Attempt("connected"), session.version() or "", cipher[0] if cipher else "", _chain(session))
+
+
+def _begins_as_tls(port: Port, heard: bytes) -> None:
+    if heard and heard[0] not in RECORDS:
+        raise _not("TLS", port, heard)
+
+
+def _chain(session: ssl.SSLObject) -> tuple[bytes, ...]:
+    """The certificates that the server sent; only its own where this Python does not give the others away."""
+    if public := getattr(session, "get_unverified_chain", None):  # from Python 3.13
+        return tuple(public())
+    private: Any = getattr(getattr(session, "_sslobj", None), "get_unverified_chain", None)
+    if private is not None:
+        return tuple(each.public_bytes(_DER) for each in private() or ())
+    own = session.getpeercert(binary_form=True)
+    return (own,) if own else ()
+
+
+async def _before(port: Port, starttls: str | None, stream: Stream) -> bytes:
+    """Ask for TLS in the words of the protocol, until the server is ready. Returns what it has said beyond that."""
+    match starttls:
+        case "smtp":
+            return await _Smtp(port, stream).ready()
+        case "postgres":
+            reader, writer = stream
+            writer.write(SSL_REQUEST)
+            await writer.drain()
+            said = await reader.read(1)
+            if said == b"N":
+                raise StreamRefused(Attempt("no STARTTLS", "wrong", f"{port.where} answers that it has no TLS"))
+            if not said:
+                raise _cut_off(port, "when asked for TLS")
+            if said != b"S":
+                raise _not("PostgreSQL", port, said + await reader.read(READ_AT_ONCE))
+    return b""
+
+
+class _Smtp:
+    """The talk with a mail server before TLS (RFC 5321, RFC 3207)."""
+
+    def __init__(self, port: Port, stream: Stream) -> None:
+        self._port = port
+        self._reader, self._writer = stream
+        self._rest = b""
+        self._heard = 0
+
+    async def ready(self) -> bytes:
+        await self._expect(b"220", await self._reply())
+        offered = await self._asked(b"EHLO [127.0.0.1]", b"250")
+        if b"STARTTLS" not in (line.strip().upper() for line in offered):
+            raise StreamRefused(Attempt("no STARTTLS", "wrong", f"{self._port.where} does not offer it"))
+        await self._asked(b"STARTTLS", b"220")
+        return self._rest
+
+    async def _asked(self, command: bytes, expected: bytes) -> list[bytes]:
+        self._writer.write(command + b"\r\n")
+        await self._writer.drain()
+        return await self._expect(expected, await self._reply())
+
+    async def _expect(self, expected: bytes, reply: tuple[bytes, list[bytes]]) -> list[bytes]:
+        code, lines = reply
+        if code != expected:
+            said = printable((code + b" " + b" ".join(lines)).decode("utf-8", "backslashreplace"), LONGEST_EXCERPT)
+            raise StreamRefused(Attempt("no STARTTLS", "wrong", f"{self._port.where} answered: {said}"))
+        return lines
+
+    async def _reply(self) -> tuple[bytes, list[bytes]]:
+        """The code of a reply, and the text of each of its lines."""
+        lines: list[bytes] = []
+        while True:
+            line = await self._line()
+            found = _REPLY.fullmatch(line)
+            if found is None:
+                raise _not("SMTP", self._port, line)
+            lines.append(found[3] or b"")
+            if found[2] != b"-":
+                return found[1], lines
+
+    async def _line(self) -> bytes:
+        while b"\n" not in self._rest:
+            more = await self._reader.read(READ_AT_ONCE)
+            if not more:
+                raise _cut_off(self._port, "before TLS")
+            self._rest += more
+            self._heard += len(more)
+            if self._heard > LONGEST_TALK:
+                raise _not("SMTP", self._port, self._rest)
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.rstrip(b"\r")
+
+
+def _not(protocol: str, port: Port, said: bytes) -> StreamRefused:
+    text = printable(said.decode("utf-8", "backslashreplace").strip(), LONGEST_EXCERPT)
+    return StreamRefused(Attempt(f"not {protocol}", "wrong", f"{port.where} says: {text or 'an empty line'}"))
+
+
+def _cut_off(port: Port, when: str) -> StreamRefused:
+    return StreamRefused(Attempt("cut off", "wrong", f"{port.where} closed the connection {when}"))
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).replace("_", " ").lower()
