@@ -60,6 +60,18 @@ def _swap() -> str | None:
     return None
 
 
+def _loop() -> str | None:
+    """A file that can be mounted as a disk, whose errors make the kernel take back the right to write."""
+    if reason := _root() or _programs("mkfs.ext4", "losetup", "findmnt", "unshare"):
+        return reason
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(8 << 20)
+        script = 'mkfs.ext4 -q "$0" && mount -o loop "$0" /mnt && ls /sys/fs/ext4/loop*/trigger_fs_error'
+        words = ["unshare", "--mount", "sh", "-c", script, file.name]
+        done = subprocess.run(words, check=False, capture_output=True, env={"PATH": PATH})
+    return None if done.returncode == 0 else "no file can be mounted as a disk here"
+
+
 def _systemd() -> str | None:
     """A systemd to start in a container of the tests; this machine need not run it."""
     return None if Path("/lib/systemd/systemd").exists() else "systemd not installed"
@@ -74,6 +86,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": lambda: _programs("chromium", "chromedriver"),
     "docker": _docker,
     "faketime": _faketime,
+    "loop": _loop,
     "netns": _netns,
     "root": _root,
     "sqlite3": lambda: _programs("sqlite3"),

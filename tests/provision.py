@@ -19,6 +19,7 @@ PACKAGES = {
     "chromium": ("chromium", "chromium-driver"),
     "docker": ("docker.io", "busybox-static", "iptables", "iproute2", "apparmor"),
     "faketime": ("faketime",),
+    "loop": ("e2fsprogs", "mount", "util-linux"),
     "netns": ("iproute2", "openssh-server"),
     "sqlite3": ("sqlite3",),
     "sshd": ("openssh-server", "openssh-client"),

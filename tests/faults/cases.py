@@ -22,14 +22,18 @@ from typing import Any
 CLONE = Path(__file__).parents[2]
 
 #: What the machine that the tests run on may have of its own, and no case is about unless it names it.
-OF_THE_MACHINE = frozenset({"docker_containers_are_well", "docker_engine_answers", "no_unit_has_failed"})
+OF_THE_MACHINE = frozenset(
+    {"docker_containers_are_well", "docker_engine_answers", "no_reboot_is_pending", "no_unit_has_failed"}
+)
 
 _NO_BOUND = {"warning": None, "critical": None, "warning_below": None, "critical_below": None}
 #: Limits that no machine is beyond: how the one that the tests run on fares is no case.
 CALM = dict.fromkeys(
     (
-        *("clock_offset_seconds", "filesystem_used_percent", "inodes_used_percent", "listening_ports"),
-        *("load_per_core", "memory_used_percent", "response_seconds", "swap_used_percent", "uptime_seconds"),
+        *("clock_offset_seconds", "cpu_steal_percent", "cpu_used_percent", "filesystem_used_percent"),
+        *("inodes_used_percent", "kernel_errors", "listening_ports", "load_per_core", "memory_used_percent"),
+        *("oom_kills", "open_files_percent", "response_seconds", "swap_used_percent", "uptime_seconds"),
+        "zombie_processes",
     ),
     _NO_BOUND,
 )

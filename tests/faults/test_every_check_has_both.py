@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.cases import CLONE, Ran
 
-pytestmark = pytest.mark.needs("docker", "faketime", "netns", "sqlite3", "sshd", "sudo", "swap", "systemd")
+pytestmark = pytest.mark.needs("docker", "faketime", "loop", "netns", "sqlite3", "sshd", "sudo", "swap", "systemd")
 
 
 def shipped(folder: Path) -> set[str]:

@@ -11,7 +11,7 @@ from tests.faults.cases import Case, Ran, by_name, run
 from tests.faults.hosts import CASES, HANGING
 from tests.servers.http import HttpServer
 
-pytestmark = pytest.mark.needs("docker", "faketime", "netns", "sshd", "sudo", "swap", "systemd")
+pytestmark = pytest.mark.needs("docker", "faketime", "loop", "netns", "sshd", "sudo", "swap", "systemd")
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
@@ -26,6 +26,12 @@ def test_a_host_that_is_down_is_one_line_in_the_terminal_and_one_error_for_each_
     cases = ET.parse(host_run.folder / "junit.xml").iter("testcase")
     errors = [case for case in cases if "[cut-off]" in case.attrib["name"] and case.find("error") is not None]
     assert len(errors) == len(HANGING)
+
+
+def test_a_host_that_runs_the_newest_of_its_kernels_waits_for_no_reboot(host_run: Ran) -> None:
+    of_the_kernel = host_run.of(Case("newest-kernel", {}))["no_reboot_is_pending"]
+    assert of_the_kernel["verdict"] == "ok"
+    assert of_the_kernel["message"].endswith("runs, and none that is newer is installed")
 
 
 def test_noise_of_a_login_shell_is_in_no_verdict(host_run: Ran) -> None:

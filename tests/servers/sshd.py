@@ -3,9 +3,9 @@
 `Sshd` is one host. ``with Sshd() as host:`` starts it; ``host.connection()`` is what stands under
 ``connection:`` in an inventory. Sessions get a throwaway HOME, whatever account logs in. The options make
 odd hosts: a banner, a shell that prints when it starts, tools that are not there, no forwarding, a clock
-that is off. `cut_off_host` is a host in a network namespace of its own, whose packets can be made to vanish;
-`account` makes an unprivileged user, with or without sudo. What accepts and never answers, or refuses, is
-`tests.servers.processes.silent_port` and `refusing_port`.
+that is off, files and mounts of its own. `cut_off_host` is a host in a network namespace of its own, whose packets
+can be made to vanish; `account` makes an unprivileged user, with or without sudo. What accepts and never answers, or
+refuses, is `tests.servers.processes.silent_port` and `refusing_port`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,18 @@ from tests.servers.processes import Background, accepts, free_port
 SSHD = "/usr/sbin/sshd"
 DEFAULT_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
+#: Makes a root that is this machine's until something in it is changed; then a program is run in it.
+OWN_ROOT = """\
+mkdir "$folder/own"
+mount -t tmpfs own "$folder/own"
+mkdir "$folder/own/changed" "$folder/own/work" "$root"
+mount -t overlay -o "lowerdir=/,upperdir=$folder/own/changed,workdir=$folder/own/work" own "$root"
+for each in dev proc sys tmp; do mount --rbind "/$each" "$root/$each"; done
+mount -t tmpfs run "$root/run"
+mkdir "$root/run/sshd"
+"""
+INTO_ROOT = 'exec chroot "$root" "$@"'
+
 #: Kept for tests by RFC 2544; each cut-off host has a /30 of it.
 TEST_NETWORKS = ipaddress.ip_network("198.18.0.0/15")
 
@@ -47,6 +59,9 @@ class Sshd:
         forwarding: whether TCP and unix sockets may be forwarded.
         options: more options of sshd_config(5).
         namespace: the network namespace to run in, as ip-netns(8) has it.
+        changes: shell text that makes the host differ from this machine, run in a mount namespace of its own, with
+            ``$root`` the folder that the host has for its ``/``: this machine's files, whose changes nobody else
+            sees, a ``/run`` of its own, and ``$folder`` to put things into. Needs root.
     """
 
     def __init__(
@@ -63,6 +78,7 @@ class Sshd:
         forwarding: bool = True,
         options: Mapping[str, str] | None = None,
         namespace: str | None = None,
+        changes: str | None = None,
     ) -> None:
         self.user = user or getpass.getuser()
         self.address = address
@@ -105,6 +121,10 @@ class Sshd:
             settings["Banner"] = str(self.folder / "banner")
         settings |= options or {}
         self._command = ["ip", "netns", "exec", namespace] if namespace else []
+        if changes is not None:
+            own = {"folder": str(self.folder), "root": f"{self.folder}/own/root"}
+            self._command += ["env", *(f"{name}={value}" for name, value in own.items())]
+            self._command += ["unshare", "--mount", "sh", "-e", "-c", f"{OWN_ROOT}{changes}\n{INTO_ROOT}", "sh"]
         self._command += [SSHD, "-D", "-e", "-f", "/dev/null", "-h", str(self.folder / "host"), "-p", str(self.port)]
         self._command += [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
         self._process: Background | None = None

@@ -27,7 +27,13 @@ _FILES = {"etc/group": "root:x:0:\n", "etc/machine-id": "", "etc/passwd": "root:
 
 
 def machine(
-    engine: Engine, name: str, units: Mapping[str, str], *, filesystems: Mapping[str, str] | None = None
+    engine: Engine,
+    name: str,
+    units: Mapping[str, str],
+    *,
+    filesystems: Mapping[str, str] | None = None,
+    journal: bool = False,
+    kernel: bool = False,
 ) -> Container:
     """Start a machine and wait until systemd has started its units, or failed to.
 
@@ -36,15 +42,19 @@ def machine(
         name: the container's name.
         units: what stands in each unit file, such as `RUNS`; all are started.
         filesystems: mount point to options of tmpfs(5), such as ``size=1m``.
+        journal: whether journald runs.
+        kernel: whether what the kernel logs comes into its journal.
     """
     _import(engine, IMAGE)
-    target = f"[Unit]\nDefaultDependencies=no\nWants={' '.join(units)}\n"
+    wants = [*units, "systemd-journald.service"] if journal else units
+    target = f"[Unit]\nDefaultDependencies=no\nWants={' '.join(wants)}\n"
     container = engine.client.containers.create(
         IMAGE,
         ["/lib/systemd/systemd"],
         name=name,
         environment={"container": "docker"},  # systemd asks for it, https://systemd.io/CONTAINER_INTERFACE
-        cap_add=["SYS_ADMIN"],
+        cap_add=["SYS_ADMIN", *(["SYSLOG"] if kernel else [])],
+        devices=["/dev/kmsg:/dev/kmsg:r"] if kernel else [],
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],
         cgroupns="private",
         tty=True,

@@ -156,6 +156,8 @@ def _in_buffer(line: str, started: float) -> KernelError:
 @need(Host)
 def kernel_log(host: Host) -> Probe[KernelLog]:
     """Which errors the host's kernel logged, as far back as the inventory says."""
-    script = _SCRIPT.format(window=math.ceil(host.kernel_log or 0), most=MOST)
-    question = Command(script, timeout=host.timeout, max_bytes=1_048_576, slow=True)
+    window = math.ceil(host.kernel_log or 0)
+    told = f"journalctl -k -p 3 --since=-{window}s, or dmesg -r"
+    script = _SCRIPT.format(window=window, most=MOST)
+    question = Command(script, timeout=host.timeout, max_bytes=1_048_576, told=told, slow=True)
     return Probe(question, partial(parse, window=host.kernel_log))

@@ -96,4 +96,4 @@ def _version(release: str) -> list[tuple[int, str]]:
 @need(Host)
 def pending_reboot(host: Host) -> Probe[PendingReboot]:
     """Whether the host waits for a reboot."""
-    return Probe(Command(_SCRIPT, timeout=host.timeout), parse)
+    return Probe(Command(_SCRIPT, timeout=host.timeout, told="uname -r; ls /run/reboot-required /lib/modules"), parse)

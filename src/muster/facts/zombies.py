@@ -75,4 +75,4 @@ def parse(output: Output) -> Zombies:
 @need(Host)
 def zombies(host: Host) -> Probe[Zombies]:
     """Which processes of the host have ended and were not waited for."""
-    return Probe(Command(_SCRIPT, timeout=host.timeout, max_bytes=MAX_BYTES), parse)
+    return Probe(Command(_SCRIPT, timeout=host.timeout, max_bytes=MAX_BYTES, told="cat /proc/[0-9]*/stat"), parse)
