@@ -291,7 +291,18 @@ def _transports(plan: Plan) -> list[str]:
         "ports": not questions.isdisjoint(OF_PORT),
         "servers": not questions.isdisjoint(OF_SERVER),
     }
-    return [f"muster.transports.{name}" for name, is_needed in needed.items() if is_needed]
+    return [f"muster.transports.{name}" for name, is_needed in needed.items() if is_needed] + _speakers(plan)
+
+
+def _speakers(plan: Plan) -> list[str]:
+    """The modules that speak with the database servers of a plan."""
+    asked = [ask.question for asks in plan.hosts.values() for ask in asks]
+    engines = {question.server.engine for question in asked if isinstance(question, OF_SERVER)}
+    if not engines:
+        return []
+    from muster.transports.servers import SPEAKERS
+
+    return [SPEAKERS[engine] for engine in sorted(engines)]
 
 
 def _import(modules: Sequence[str]) -> None:

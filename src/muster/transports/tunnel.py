@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from muster.probes import Attempt
-from muster.transports.link import Stream, StreamRefused, both_ways
+from muster.transports.link import Reader, Stream, StreamRefused, both_ways
 from muster.transports.outcomes import from_os_error
 
 
@@ -45,31 +45,43 @@ async def piped(stream: Stream) -> AsyncIterator[socket.socket]:
 class Tunnel:
     """A unix socket on this machine, in a folder that only we may enter, which leads to streams.
 
-    ``refused`` is why the last stream could not be opened; None where it was. With ``context``, TLS is spoken
-    over the stream, to a server called ``server_name``.
+    ``refused`` is why the last stream could not be opened, or was ended here; None where it was not. With
+    ``context``, TLS is spoken over the stream, to a server called ``server_name``. ``name`` is what the socket is
+    called. What comes back is read through ``through``, whose `StreamRefused` ends the connection.
     """
 
     def __init__(
-        self, opened: Callable[[], Awaitable[Stream]], context: ssl.SSLContext | None = None, server_name: str = ""
+        self,
+        opened: Callable[[], Awaitable[Stream]],
+        context: ssl.SSLContext | None = None,
+        server_name: str = "",
+        *,
+        name: str = "s",
+        through: Callable[[Reader], Reader] = lambda reader: reader,
     ) -> None:
         self.refused: StreamRefused | None = None
         self.path = ""
         self._opened = opened
         self._context = context
         self._server_name = server_name
+        self._name = name
+        self._through = through
         self._folder: str | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Self:
         self._folder = tempfile.mkdtemp(prefix="muster-")
-        self.path = str(Path(self._folder) / "s")
+        self.path = str(Path(self._folder) / self._name)
         self._server = await asyncio.start_unix_server(self._accepted, self.path)
         return self
 
-    async def close(self) -> None:
+    async def close(self, patience: float = 0.0) -> None:
+        """Close the socket and every stream; those that end by themselves within ``patience`` seconds may."""
         if self._server is not None:
             self._server.close()
+        if self._tasks and patience:
+            await asyncio.wait(self._tasks, timeout=patience)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -97,7 +109,7 @@ class Tunnel:
         self.refused = None
         if self._context is None:
             try:
-                await both_ways(accepted, stream)
+                await both_ways(accepted, (self._through(stream[0]), stream[1]))
             finally:
                 stream[1].close()
             return
@@ -111,7 +123,7 @@ class Tunnel:
             except OSError as error:
                 raise StreamRefused(from_os_error(error)) from None
             try:
-                await both_ways(accepted, (_Secured(secured[0]), secured[1]))
+                await both_ways(accepted, (self._through(_Secured(secured[0])), secured[1]))
             finally:
                 secured[1].close()
 
