@@ -14,6 +14,7 @@ from muster.loop import BackgroundLoop
 from muster.observations import Observation, Observations
 from muster.plan import Ask, Plan
 from muster.probes import (
+    AskEach,
     AskEngine,
     AskRedis,
     AskServer,
@@ -55,7 +56,7 @@ Progress = Callable[[Host, int], None]
 
 #: The questions to a Docker engine, to a database server, and to ports that are not asked in HTTP.
 OF_ENGINE = (AskEngine, ListContainers, InspectContainer, ContainerStats, ContainerLog, ContainerLogFile)
-OF_SERVER = (AskServer, Select, AskRedis, CountKeys)
+OF_SERVER = (AskServer, Select, AskRedis, CountKeys, AskEach)
 OF_PORT = (Connect, Handshake, Resolve)
 
 
@@ -234,6 +235,9 @@ class _Visit:
                 return await ports.ask(await self._pool.network(self.host), question)
             case AskServer() | Select() | AskRedis() | CountKeys():
                 return await (await self._pool.servers(self.host)).ask(question)
+            case AskEach():
+                servers = await self._pool.servers(self.host)
+                return tuple([await _or_failure(servers.ask(each)) for each in question.questions])
             case _ if isinstance(question, OF_ENGINE):
                 return await (await self._pool.engine(self.host)).ask(question)
             case _:
@@ -279,6 +283,13 @@ class _Visit:
             self._progress(self.host, count)
 
 
+async def _or_failure(answer: Awaitable[Any]) -> Any:
+    try:
+        return await answer
+    except Unobserved as failure:
+        return failure
+
+
 def _transports(plan: Plan) -> list[str]:
     """The modules that a plan needs."""
     questions = {type(ask.question) for asks in plan.hosts.values() for ask in asks}
@@ -297,7 +308,9 @@ def _transports(plan: Plan) -> list[str]:
 def _speakers(plan: Plan) -> list[str]:
     """The modules that speak with the database servers of a plan."""
     asked = [ask.question for asks in plan.hosts.values() for ask in asks]
-    engines = {question.server.engine for question in asked if isinstance(question, OF_SERVER)}
+    several = [each for question in asked if isinstance(question, AskEach) for each in question.questions]
+    alone = [question for question in asked if isinstance(question, AskServer | Select | AskRedis | CountKeys)]
+    engines = {question.server.engine for question in (*alone, *several)}
     if not engines:
         return []
     from muster.transports.servers import SPEAKERS

@@ -455,6 +455,25 @@ class CountKeys:
         return f"redis at {self.server}: SCAN 0 MATCH {self.pattern}"
 
 
+@dataclass(frozen=True, slots=True)
+class AskEach:
+    """Question: what does a database server answer to each of these?
+
+    Answer: a tuple, in the same order, of each answer, or of the `Unobserved` in its place: one that fails costs
+    itself only. They are asked one after the other.
+    """
+
+    questions: tuple[Select | CountKeys, ...]
+
+    @property
+    def timeout(self) -> float:
+        """How long all may take, in seconds."""
+        return sum(question.timeout for question in self.questions)
+
+    def describe(self) -> str:
+        return "; ".join(question.describe() for question in self.questions)
+
+
 Question = (
     Login
     | Command
@@ -473,6 +492,7 @@ Question = (
     | Select
     | AskRedis
     | CountKeys
+    | AskEach
 )
 
 
