@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,9 @@ from muster.targets import Target
 
 _OUR_MARKS = {"check", "parametrize"}
 _MEASURE = pytest.StashKey[Measure]()
+_TEST = re.compile(r"^def test\w*\(([^)]*)\)", re.MULTILINE)
+_CLASS = re.compile(r"^class Test", re.MULTILINE)
+_ARGUMENT = re.compile(r"(?:^|,)\s*(\w+)")
 
 
 class Collection:
@@ -30,6 +35,7 @@ class Collection:
         self._quick: dict[Callable[..., Any], bool] = {}
         #: How many checks of a kind, by the plural of its name, have no target here.
         self.without_target: dict[str, int] = {}
+        self._left_out: set[Path] = set()
 
     def case_of(self, item: pytest.Item) -> Case | None:
         """The judged check that an item is of, if it is of one."""
@@ -68,21 +74,47 @@ class Collection:
         # Module scope, so that module-scoped fixtures of a live check may depend on it.
         pytest.register_fixture(name="target", func=target, node=session, scope="module")
         pytest.register_fixture(name="measure", func=measure, node=session)
-        for each in self._suite.needs.values():
-            pytest.register_fixture(name=each.name, func=self._reader(each), node=session)
+        for name in self._suite.needs:
+            pytest.register_fixture(name=name, func=self._reader(name), node=session)
         live.register(session, self._suite)
 
-    def _reader(self, need: Need[Any]) -> Callable[[Target], Any]:
+    def _reader(self, need: Need[Any] | str) -> Callable[[Target], Any]:
+        """A fixture that reads a fact; a need that ships is given by its name."""
+
         def read(target: Target) -> Any:
-            observation = self._suite.observation(target, need)
+            asked = self._suite.needs[need] if isinstance(need, str) else need
+            observation = self._suite.observation(target, asked)
             if isinstance(observation.failure, DoesNotApply):
                 pytest.skip(self._suite.redact(observation.failure.reason))
             if observation.failure is not None:
                 raise observation.failure
             return observation.value
 
-        read.__doc__ = need.doc
         return read
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Leave out a file whose every test reads a fact about a kind that has no target here.
+
+        None of them would have an item, and importing what they read takes longer than many a run.
+        """
+        if collection_path in self._left_out:
+            return True
+        if collection_path.suffix != ".py" or not collection_path.is_file():
+            return None
+        text = collection_path.read_text("utf-8", "replace")
+        idle = [self._idle_kind(arguments) for arguments in _TEST.findall(text)]
+        if not idle or None in idle or _CLASS.search(text):
+            return None
+        self._left_out.add(collection_path)
+        for kind in idle:
+            assert kind is not None
+            self.without_target[kind.plural] = self.without_target.get(kind.plural, 0) + 1
+        return True
+
+    def _idle_kind(self, arguments: str) -> type[Target] | None:
+        """The kind without a target that a test with these arguments reads a fact about, if there is one."""
+        kinds = (self._suite.needs.of(name) for name in _ARGUMENT.findall(arguments))
+        return next((kind for kind in kinds if kind and not self._suite.targets_of(kind)), None)
 
     def pytest_pycollect_makeitem(
         self, collector: pytest.Module | pytest.Class, name: str, obj: object

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import importlib
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from muster import targets
 from muster.probes import Probe
 from muster.targets import Target
+
+_DECLARED = re.compile(r"^@need\((\w+)\)\ndef (\w+)\(", re.MULTILINE)
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Target)
@@ -39,17 +45,32 @@ def need(of: type[K]) -> Callable[[Callable[[K], Probe[T]]], Need[T]]:
     return declare
 
 
-def catalogue() -> dict[str, Need[Any]]:
-    """The needs that ship, by name: every `Need` in a module of `muster.facts`."""
-    import importlib
-    import pkgutil
+class Catalogue(Mapping[str, Need[Any]]):
+    """The needs that ship, by name: all that modules of `muster.facts` declare with ``@need``.
 
-    from muster import facts
+    A module is imported when a need of its is looked up: all of them take longer than a small run.
+    """
 
-    def found() -> Iterator[Need[Any]]:
-        for module in pkgutil.iter_modules(facts.__path__):
-            for value in vars(importlib.import_module(f"{facts.__name__}.{module.name}")).values():
-                if isinstance(value, Need):
-                    yield value
+    def __init__(self) -> None:
+        from muster import facts
 
-    return {each.name: each for each in found()}
+        self._declared: dict[str, tuple[str, str]] = {}
+        for path in sorted(Path(facts.__path__[0]).glob("*.py")):
+            for kind, name in _DECLARED.findall(path.read_text("utf-8")):
+                self._declared[name] = f"{facts.__name__}.{path.stem}", kind
+
+    def of(self, name: str) -> type[Target] | None:
+        """The kind of target that a need is about, without importing it; None where there is no such need."""
+        _, kind = self._declared.get(name, ("", ""))
+        return getattr(targets, kind) if kind else None
+
+    def __getitem__(self, name: str) -> Need[Any]:
+        module, _ = self._declared[name]
+        found: Need[Any] = getattr(importlib.import_module(module), name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        return len(self._declared)

@@ -12,7 +12,7 @@ from typing import Any
 from muster.declaration import LIVE, is_check, read_case
 from muster.judge import Case
 from muster.limits import MEASURABLE, Limit
-from muster.need import catalogue
+from muster.need import Catalogue
 from muster.targets import Target
 
 Row = tuple[str, ...]
@@ -31,7 +31,7 @@ def cases(paths: Iterable[Path]) -> list[Case]:
         CheckError: one of them is badly written.
         OSError: a file cannot be read.
     """
-    needs = catalogue()
+    needs = Catalogue()
     return [read_case(function, needs) for module in map(_module, _files(paths)) for function in _checks(module)]
 
 

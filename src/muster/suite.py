@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from muster.judge import Case, judge, subject
-from muster.need import Need, catalogue
+from muster.need import Catalogue, Need
 from muster.observations import Observation, Observations
 from muster.targets import Host, Target, asked_from
 from muster.text import Redactor
@@ -38,9 +38,9 @@ class Suite:
         self._gatherer: Gatherer | None = None
 
     @cached_property
-    def needs(self) -> dict[str, Need[Any]]:
+    def needs(self) -> Catalogue:
         """The needs that ship, by the name of the argument that asks for each."""
-        return catalogue()
+        return Catalogue()
 
     def targets_of(self, kind: type[Target], applies: Callable[[Any], bool] | None = None) -> list[Target]:
         """The targets of a kind, in the order of the inventory; of these, the ones that a check applies to.

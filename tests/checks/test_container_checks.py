@@ -19,7 +19,7 @@ from muster import (
 )
 from muster.declaration import read_case
 from muster.facts.container_ports import Mapped
-from muster.need import catalogue
+from muster.need import Catalogue
 
 MAPPED = ContainerPorts((Mapped(8787, "127.0.0.1", 8787, "tcp"),))
 
@@ -131,4 +131,4 @@ def test_uptime_is_measured_and_has_no_limit_of_its_own() -> None:
 def test_every_check_is_well_written_and_about_containers() -> None:
     found = [value for name, value in vars(checks).items() if name.startswith("test_")]
     assert len(found) == 7
-    assert {read_case(each, catalogue()).of for each in found} == {Container}
+    assert {read_case(each, Catalogue()).of for each in found} == {Container}

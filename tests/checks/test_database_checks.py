@@ -9,7 +9,7 @@ import pytest
 from checks import test_databases as checks
 from muster import Attempt, Database, Limit, Measure, Sqlite, SqliteFile, SqliteIntegrity
 from muster.declaration import read_case
-from muster.need import catalogue
+from muster.need import Catalogue
 
 PATH = "/opt/roc/quota-proxy/data/quota.db"
 
@@ -55,4 +55,4 @@ def test_a_damaged_database() -> None:
 def test_every_check_is_well_written_and_about_databases() -> None:
     found = [value for name, value in vars(checks).items() if name.startswith("test_")]
     assert len(found) == 3
-    assert {read_case(each, catalogue()).of for each in found} == {Database, Sqlite}
+    assert {read_case(each, Catalogue()).of for each in found} == {Database, Sqlite}

@@ -11,7 +11,7 @@ import pytest
 from checks import test_endpoints as checks
 from muster import Attempt, Certificate, Endpoint, HttpEndpoint, Limit, Measure, Response, shows_certificate
 from muster.declaration import read_case
-from muster.need import catalogue
+from muster.need import Catalogue
 from muster.targets import Value
 
 ONE_API = {"status": "ok", "goroutines": 1234, "memory": {"alloc_mb": 256}}
@@ -167,4 +167,4 @@ def test_only_a_certificate_that_is_verified_is_looked_at(url: str, verify: bool
 def test_every_check_is_well_written_and_about_endpoints() -> None:
     found = [value for name, value in vars(checks).items() if name.startswith("test_")]
     assert len(found) == 6
-    assert {read_case(each, catalogue()).of for each in found} == {Endpoint, HttpEndpoint}
+    assert {read_case(each, Catalogue()).of for each in found} == {Endpoint, HttpEndpoint}

@@ -192,3 +192,21 @@ def test_asking_pytest_about_itself_keeps_the_reports(tmp_path: Path) -> None:
     run(tmp_path, checks=check("def test_load(load):\n    '''Fine.'''"), inventory=HERE)
     for question in ("--markers", "--fixtures", "--help", "--collect-only"):
         assert len(run(tmp_path, question, inventory=HERE).results) == 2, question
+
+
+def test_a_file_whose_kinds_have_no_target_is_counted_and_not_imported(tmp_path: Path) -> None:
+    idle = check("def test_one(container_state, measure):\n    '''Fine.'''")
+    (tmp_path / "test_idle.py").write_text(f"{idle}\nraise RuntimeError('imported')\n")
+    made = run(tmp_path, checks=check("def test_load(load):\n    '''Fine.'''"), inventory=HERE)
+    assert made.code == 0, made.terminal
+    assert "no containers here: 1 check without a target" in made.terminal
+    assert "muster: 2 ok" in made.terminal
+
+
+def test_a_file_with_one_check_that_has_a_target_is_imported_whole(tmp_path: Path) -> None:
+    pairs = (("a", "container_state"), ("b", "load"))
+    checks = "\n".join(check(f"def test_{name}({fact}):\n    '''Fine.'''") for name, fact in pairs)
+    made = run(tmp_path, checks=checks, inventory=HERE)
+    assert made.code == 0, made.terminal
+    assert "no containers here: 1 check without a target" in made.terminal
+    assert "muster: 2 ok" in made.terminal

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import muster
+from muster import facts
 from muster.declaration import read_case, read_check
 from muster.limits import MEASURABLE
-from muster.need import catalogue
+from muster.need import Catalogue, Need
 
 ROOT = Path(__file__).parents[2]
 CHECK_FILES = sorted((ROOT / "checks").glob("test_*.py"))
@@ -100,7 +103,7 @@ def test_every_measurement_with_a_default_limit_is_taken_by_a_check() -> None:
 
 
 def test_every_fact_that_ships_is_read_by_a_check() -> None:
-    needs = catalogue()
+    needs = Catalogue()
     read = {
         need.name
         for path, function in SHIPPED
@@ -109,7 +112,17 @@ def test_every_fact_that_ships_is_read_by_a_check() -> None:
     assert set(needs) == read
 
 
-@pytest.mark.parametrize("need", catalogue().values(), ids=lambda need: need.name)
+def test_the_catalogue_has_every_need_that_a_module_of_facts_declares() -> None:
+    needs = Catalogue()
+    modules = [
+        importlib.import_module(f"muster.facts.{module.name}") for module in pkgutil.iter_modules(facts.__path__)
+    ]
+    declared = {each.name: each for module in modules for each in vars(module).values() if isinstance(each, Need)}
+    assert dict(needs) == declared
+    assert {name: needs.of(name) for name in needs} == {name: each.of for name, each in declared.items()}
+
+
+@pytest.mark.parametrize("need", Catalogue().values(), ids=lambda need: need.name)
 def test_every_fact_says_what_it_is_and_itself_in_one_line(need: muster.Need[object]) -> None:
     assert need.doc, f"{need.name} has no docstring"
     made = inspect.signature(need.probe, eval_str=True).return_annotation.__args__[0]

@@ -13,18 +13,25 @@ import pytest
 
 from muster.facts import (
     clock,
+    cpu,
     expected_units,
     failed_units,
     file_state,
     filesystems,
     inodes,
+    kernel_log,
     listening_ports,
     load,
     memory,
+    oom_kills,
+    open_files,
+    pending_reboot,
+    readonly_filesystems,
     swap,
     uptime,
+    zombies,
 )
-from muster.need import catalogue
+from muster.need import Catalogue
 from muster.probes import Command, DoesNotApply, Output
 from muster.targets import Host
 from tests.facts.recordings import RECORDED
@@ -33,14 +40,21 @@ Parser = Callable[[Output], Any]
 
 PARSERS: dict[str, list[Parser]] = {
     "clock": [clock.parse],
+    "cpu": [cpu.counters],
     "expected_units": [partial(expected_units.parse, names=("steady", "broken.service", "nope", "-.mount"))],
     "failed_units": [failed_units.parse],
     "file_state": [partial(file_state.parse, path="/etc/shadow")],
     "filesystems": [filesystems.parse, inodes.parse],
+    "kernel_log": [partial(kernel_log.parse, window=86_400.0)],
     "listening_ports": [listening_ports.parse],
     "load": [load.parse],
     "memory": [memory.parse, swap.parse],
+    "oom_kills": [oom_kills.parse],
+    "open_files": [open_files.parse],
+    "pending_reboot": [pending_reboot.parse],
+    "readonly_filesystems": [readonly_filesystems.parse],
     "uptime": [uptime.parse],
+    "zombies": [zombies.parse],
 }
 ANSWERS = [
     pytest.param(parse, path, id=f"{path.parent.name}-{path.stem}-{number}")
@@ -58,6 +72,11 @@ GARBAGE = {
     "a login banner": b"Welcome!\nLast login: Fri Nov 20 16:07:00 2026\n= 0\nend\n",
     "numbers": b"1 2 3 4 5% /\n" * 20,
 }
+ASKED_OF_EVERY_HOST = (
+    *("clock", "failed_units", "filesystems", "inodes", "listening_ports", "load", "memory", "oom_kills"),
+    *("open_files", "pending_reboot", "readonly_filesystems", "swap", "uptime", "zombies"),
+)
+MAY_NOT_APPLY = ("failed_units", "inodes", "pending_reboot", "readonly_filesystems", "swap")
 SHELLS = {"dash": ["dash", "-c"], "busybox": ["busybox", "sh", "-c"], "bash": ["bash", "-c"]}
 
 
@@ -95,13 +114,11 @@ def test_garbage_is_no_fact(parse: Parser, garbage: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize(
-    "name", ["clock", "failed_units", "filesystems", "inodes", "listening_ports", "load", "memory", "swap", "uptime"]
-)
+@pytest.mark.parametrize("name", ASKED_OF_EVERY_HOST)
 def test_this_machine_answers_in_every_shell(name: str, shell: str) -> None:
     if shutil.which(SHELLS[shell][0]) is None:
         pytest.skip(f"left out, needs {shell}")
-    probe = catalogue()[name].probe(Host(name="here"))
+    probe = Catalogue()[name].probe(Host(name="here"))
     assert isinstance(probe.question, Command)
     began = time.time()
     ran = subprocess.run([*SHELLS[shell], probe.question.script], capture_output=True, check=False)
@@ -109,4 +126,4 @@ def test_this_machine_answers_in_every_shell(name: str, shell: str) -> None:
     found = outcome(probe.parse, output)
     assert found is not None, output
     assert 5 < len(str(found)) < 300
-    assert not isinstance(found, str) or name in ("failed_units", "inodes", "swap"), f"does not apply: {found}"
+    assert not isinstance(found, str) or name in MAY_NOT_APPLY, f"does not apply: {found}"
