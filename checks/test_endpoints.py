@@ -1,12 +1,24 @@
 """Endpoints: they answer, in time, and with what is expected."""
 
-from muster import Attempt, Certificate, HttpEndpoint, Measure, Response, check, expects, shows_certificate
+from muster import (
+    Attempt,
+    Certificate,
+    HttpEndpoint,
+    Measure,
+    Response,
+    check,
+    expects,
+    limited,
+    should_answer,
+    shows_certificate,
+)
 
 
 @check(
     severity="critical",
     remediation="On the host: curl -v URL; ss -tlnp; then start what should listen there",
     runbook="endpoints.md#endpoint-does-not-answer",
+    applies=should_answer,
 )
 def test_endpoint_answers(endpoint_attempt: Attempt) -> None:
     """The endpoint answers.
@@ -29,7 +41,7 @@ def test_endpoint_status_is_expected(response: Response, target: HttpEndpoint) -
     expected = target.status or ((100, 399),)
     right = any(first <= response.status <= last for first, last in expected)
     if not target.status:
-        right = right and response.onward is None
+        right = right and (response.onward is None or target.redirect is not None)
     told = " or ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in target.status)
     assert right, f"{response.outcome}, expected {told or 'a status below 400'}"
 
@@ -47,6 +59,107 @@ def test_endpoint_json_is_expected(response: Response, target: HttpEndpoint) -> 
     """
     difference = response.json_difference(target.json)
     assert not difference, difference
+
+
+@check(
+    severity="critical",
+    remediation="curl -s URL | python3 -m json.tool; docker logs --tail 200 NAME, or journalctl -u UNIT -e",
+    runbook="endpoints.md#json-is-not-as-expected",
+    applies=expects("rules"),
+)
+def test_endpoint_json_follows_its_rules(response: Response, target: HttpEndpoint) -> None:
+    """The endpoint's JSON is as expected at each place that is looked at.
+
+    Who reads it counts on what stands there, and of which type it is.
+    """
+    broken = response.broken_rules(target.rules)
+    assert not broken, "; ".join(broken)
+
+
+@check(
+    severity="critical",
+    remediation="curl -s URL | python3 -m json.tool; then look at the part that it names as at a service of its own",
+    runbook="endpoints.md#part-is-not-well",
+    applies=expects("parts"),
+)
+def test_endpoint_parts_are_well(response: Response, target: HttpEndpoint) -> None:
+    """Every part that the endpoint tells of is well.
+
+    It answers still, but what it is made of, or stands on, fails.
+    """
+    bad = response.bad_parts(target.parts)
+    assert not bad, "; ".join(bad)
+
+
+@check(
+    severity="critical",
+    remediation="curl -s URL | head -c 2000; docker logs --tail 200 NAME, or journalctl -u UNIT -e",
+    runbook="endpoints.md#body-is-not-as-expected",
+    applies=expects("text"),
+)
+def test_endpoint_body_has_the_text(response: Response, target: HttpEndpoint) -> None:
+    """The endpoint's answer has the expected text in it.
+
+    An error page, a login page or an empty page may come with status 200 too.
+    """
+    assert response.holds(target.text or ""), f"{response.excerpt}, expected the text {target.text!r} in it"
+
+
+@check(
+    severity="critical",
+    remediation="curl -s URL | head -c 2000; docker logs --tail 200 NAME, or journalctl -u UNIT -e",
+    runbook="endpoints.md#body-is-not-as-expected",
+    applies=expects("matches"),
+)
+def test_endpoint_body_matches(response: Response, target: HttpEndpoint) -> None:
+    """The endpoint's answer matches the expected pattern.
+
+    An error page, a login page or an empty page may come with status 200 too.
+    """
+    assert response.matches(target.matches or ""), f"{response.excerpt}, expected a match of {target.matches}"
+
+
+@check(
+    severity="critical",
+    remediation="curl -sI URL; mend the configuration of the server, or of the proxy before it, and reload that",
+    runbook="endpoints.md#header-is-not-as-expected",
+    applies=expects("answer_headers"),
+)
+def test_endpoint_headers_are_expected(response: Response, target: HttpEndpoint) -> None:
+    """The endpoint's answer has the expected headers.
+
+    Browsers and clients go by them: what a body is, whether it may be kept, what it may do.
+    """
+    bad = response.bad_headers(target.answer_headers)
+    assert not bad, "; ".join(bad)
+
+
+@check(
+    severity="critical",
+    remediation="curl -sI URL; mend the redirect in the server, or in the proxy before it, and reload that",
+    runbook="endpoints.md#redirect-is-not-as-expected",
+    applies=expects("redirect"),
+)
+def test_endpoint_redirects_as_expected(response: Response, target: HttpEndpoint) -> None:
+    """The endpoint sends its clients where it should.
+
+    They end up nowhere, or stay on plain HTTP.
+    """
+    assert response.sends_to(target.redirect or ""), f"{response.outcome}, expected a redirect to {target.redirect}"
+
+
+@check(
+    severity="warning",
+    remediation="curl -so /dev/null -w '%{size_download}\\n' URL; ask for less of it, or in pages",
+    runbook="endpoints.md#answer-is-too-large",
+    applies=limited("response_bytes"),
+)
+def test_endpoint_size_is_within_limits(response: Response, measure: Measure) -> None:
+    """The endpoint's answer is of the size that it should be.
+
+    One that grows slows everybody down; one that shrank may be an error page.
+    """
+    measure("response_bytes", response.total_size)
 
 
 @check(

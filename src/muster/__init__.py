@@ -14,6 +14,11 @@ from muster.need import need as need
 if TYPE_CHECKING:
     from muster import fact as fact
     from muster.applies import expects as expects
+    from muster.applies import is_verified as is_verified
+    from muster.applies import limited as limited
+    from muster.applies import serves as serves
+    from muster.applies import should_answer as should_answer
+    from muster.applies import should_be_closed as should_be_closed
     from muster.applies import shows_certificate as shows_certificate
     from muster.declaration import check as check
     from muster.facts.accounts import Accounts as Accounts
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from muster.facts.container_uptime import ContainerUptime as ContainerUptime
     from muster.facts.cpu import Cpu as Cpu
     from muster.facts.cron_jobs import CronJobs as CronJobs
+    from muster.facts.dns_answer import DnsAnswer as DnsAnswer
     from muster.facts.docker_containers import DockerContainers as DockerContainers
     from muster.facts.docker_engine import DockerAnswer as DockerAnswer
     from muster.facts.expected_units import ExpectedUnits as ExpectedUnits
@@ -44,12 +50,14 @@ if TYPE_CHECKING:
     from muster.facts.oom_kills import OomKills as OomKills
     from muster.facts.open_files import OpenFiles as OpenFiles
     from muster.facts.pending_reboot import PendingReboot as PendingReboot
+    from muster.facts.port_state import PortState as PortState
     from muster.facts.readonly_filesystems import ReadonlyFilesystems as ReadonlyFilesystems
     from muster.facts.response import Response as Response
     from muster.facts.sqlite_file import SqliteFile as SqliteFile
     from muster.facts.sqlite_integrity import SqliteIntegrity as SqliteIntegrity
     from muster.facts.sshd_settings import SshdSettings as SshdSettings
     from muster.facts.swap import Swap as Swap
+    from muster.facts.tls_state import TlsState as TlsState
     from muster.facts.updates import Updates as Updates
     from muster.facts.uptime import Uptime as Uptime
     from muster.facts.world_writable import WorldWritable as WorldWritable
@@ -107,6 +115,7 @@ _HOMES = {
     "Cpu": "facts.cpu",
     "CronJobs": "facts.cron_jobs",
     "Database": "targets",
+    "DnsAnswer": "facts.dns_answer",
     "DnsEndpoint": "targets",
     "DockerAnswer": "facts.docker_engine",
     "DockerContainers": "facts.docker_containers",
@@ -133,6 +142,7 @@ _HOMES = {
     "OpenFiles": "facts.open_files",
     "Output": "probes",
     "PendingReboot": "facts.pending_reboot",
+    "PortState": "facts.port_state",
     "Postgres": "targets",
     "Probe": "probes",
     "Process": "targets",
@@ -152,6 +162,7 @@ _HOMES = {
     "Target": "targets",
     "TcpEndpoint": "targets",
     "TlsEndpoint": "targets",
+    "TlsState": "facts.tls_state",
     "Unobserved": "probes",
     "Updates": "facts.updates",
     "Uptime": "facts.uptime",
@@ -159,6 +170,11 @@ _HOMES = {
     "Zombies": "facts.zombies",
     "check": "declaration",
     "expects": "applies",
+    "is_verified": "applies",
+    "limited": "applies",
+    "serves": "applies",
+    "should_answer": "applies",
+    "should_be_closed": "applies",
     "shows_certificate": "applies",
 }
 

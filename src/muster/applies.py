@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from muster.targets import NOTHING, HttpEndpoint
+from muster.targets import NOTHING, Endpoint, HttpEndpoint, Target, TcpEndpoint
 
 
 def expects(field: str) -> Callable[[Any], bool]:
@@ -19,6 +19,39 @@ def expects(field: str) -> Callable[[Any], bool]:
         return value is not None and value != () and value is not NOTHING
 
     return applies
+
+
+def limited(measurement: str) -> Callable[[Target], bool]:
+    """Applies where the inventory has a limit for a measurement that has none by default."""
+
+    def applies(target: Target) -> bool:
+        return measurement in target.limits
+
+    return applies
+
+
+def serves(what: str) -> Callable[[HttpEndpoint], bool]:
+    """Applies where the inventory says ``serves: rabbitmq``, or what else the endpoint is."""
+
+    def applies(endpoint: HttpEndpoint) -> bool:
+        return endpoint.serves == what
+
+    return applies
+
+
+def should_answer(endpoint: Endpoint) -> bool:
+    """Applies to all endpoints but ports that must be closed."""
+    return not (isinstance(endpoint, TcpEndpoint) and not endpoint.open)
+
+
+def should_be_closed(endpoint: Endpoint) -> bool:
+    """Applies to ports that must be closed."""
+    return not should_answer(endpoint)
+
+
+def is_verified(endpoint: Endpoint) -> bool:
+    """Applies where a certificate is to be trusted: not ``verify: false``."""
+    return endpoint.verify
 
 
 def shows_certificate(endpoint: HttpEndpoint) -> bool:

@@ -96,6 +96,7 @@ MEASURABLE: Mapping[str, Measurable] = {
     "open_files_percent": Measurable("%", "open files, of those that can be", Limit(warning=80, critical=95)),
     # apt and dnf fetch them daily by default; older ones do not know what is there to install.
     "package_lists_age_days": Measurable("d", "age of the package lists", Limit(warning=7)),
+    "response_bytes": Measurable("B", "size of the answer's body"),
     "response_seconds": Measurable(
         "s", "time from the request to the end of the answer", Limit(warning=1, critical=5)
     ),

@@ -8,15 +8,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Literal, NoReturn
 from urllib.parse import urljoin
 
-from muster.jsonpath import difference, excerpt, look_up
+from muster.jsonpath import bad_parts, breach, difference, excerpt, look_up
 from muster.need import need
+from muster.patterns import search
 from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved, without_credentials
-from muster.targets import HttpEndpoint
+from muster.targets import HttpEndpoint, JsonRule
 from muster.text import printable, size
 
 #: So many characters of a body stand in a message.
@@ -71,6 +73,22 @@ class Response:
         return len(self.body)
 
     @property
+    def total_size(self) -> int:
+        """How many bytes the whole body has, by ``content-length`` where it was cut off.
+
+        Raises:
+            Unobserved: it was cut off, and the answer does not say how long it is.
+        """
+        if not self.truncated:
+            return self.size
+        announced = self.header("content-length") or ""
+        if not (announced.isascii() and announced.isdigit() and len(announced) < 19) or self.header(
+            "content-encoding"
+        ):
+            raise Unobserved("unreadable", f"the body is longer than the {size(self.size)} that are read of it")
+        return int(announced)
+
+    @property
     def media_type(self) -> str:
         """The kind of content, such as ``application/json``; empty where the answer does not say."""
         return (self.header("content-type") or "").partition(";")[0].strip().lower()
@@ -119,6 +137,44 @@ class Response:
     def json_difference(self, expected: Any) -> str:
         """Where the JSON body is not as expected, in words; empty where it is (see `muster.jsonpath.difference`)."""
         return self.json_error or difference(self.json, expected)
+
+    def broken_rules(self, rules: Mapping[str, JsonRule]) -> tuple[str, ...]:
+        """How the JSON body breaks each of these rules, in words (see `muster.jsonpath.breach`)."""
+        if self.json_error:
+            return (self.json_error,)
+        return tuple(said for path, rule in rules.items() if (said := breach(self.json, path, rule)))
+
+    def bad_parts(self, words: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """The parts that say none of the words for their path, in words (see `muster.jsonpath.bad_parts`)."""
+        if self.json_error:
+            return (self.json_error,)
+        return tuple(said for path, wanted in words.items() for said in bad_parts(self.json, path, wanted))
+
+    def matches(self, pattern: str) -> bool:
+        """Whether a regular expression is found in the body.
+
+        Raises:
+            Unobserved: it was not found in time (see `muster.patterns`), or only a part of the body was looked at.
+        """
+        return search(pattern, self.text) or self._whole()
+
+    def holds(self, text: str) -> bool:
+        """Whether a text is in the body. Raises `Unobserved` where only a part of it was looked at, in vain."""
+        return text in self.text or self._whole()
+
+    def bad_headers(self, globs: Mapping[str, str]) -> tuple[str, ...]:
+        """The headers that no glob of theirs matches, in words."""
+        bad: list[str] = []
+        for name, glob in globs.items():
+            found = [value for key, value in self.headers if key == name]
+            if not any(fnmatchcase(value, glob) for value in found):
+                said = f"is {printable(', '.join(found), LONGEST_EXCERPT)}" if found else "is missing"
+                bad.append(f"{name} {said}, expected {glob}")
+        return tuple(bad)
+
+    def sends_to(self, glob: str) -> bool:
+        """Whether the answer redirects to this URL, or one that the glob matches."""
+        return self.onward is not None and (self.onward == glob or fnmatchcase(self.onward, glob))
 
     def numbers(self, paths: Mapping[str, str]) -> tuple[dict[str, float], tuple[str, ...]]:
         """The numbers at these paths of the JSON body, by the names of the paths.
@@ -172,6 +228,13 @@ class Response:
             return None, self._no_json(f"no text ({error.reason} at byte {error.start})")
         except ValueError as error:
             return None, self._no_json(f"no JSON ({error})")
+
+    def _whole(self) -> Literal[False]:
+        if self.truncated:
+            raise Unobserved(
+                "unreadable", f"not in the first {size(self.size)} of the body, and no more of it is read"
+            )
+        return False
 
     def _no_json(self, why: str) -> str:
         kind = f" ({self.media_type})" if self.media_type else ""
