@@ -2,8 +2,9 @@
 
 ``debian12`` and ``busybox`` (1.35) are recorded: the fact's own script, run by dash with Debian's programs and by
 busybox's sh with busybox's. ``redhat…`` are put together from the documentation of Red Hat Enterprise Linux
-(6: /proc/meminfo without MemAvailable; 9: df on xfs, vfat, btrfs, NFS and an ISO image). The answers about
-systemd were recorded from systemd 252, those about containers from a Docker engine 20.10.
+(6: /proc/meminfo without MemAvailable; 9: df on xfs, vfat, btrfs, NFS and an ISO image, mounts, the journal of a
+kernel). The names of kernels are those that each system gives them. The answers about systemd were recorded from
+systemd 252, those about containers from a Docker engine 20.10.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def machine(
         name=name,
         environment={"container": "docker"},  # systemd asks for it, https://systemd.io/CONTAINER_INTERFACE
         cap_add=["SYS_ADMIN", *(["SYSLOG"] if kernel else [])],
-        devices=["/dev/kmsg:/dev/kmsg:r"] if kernel else [],
+        devices=["/dev/kmsg:/dev/kmsg:rw"] if kernel else [],
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],
         cgroupns="private",
         tty=True,

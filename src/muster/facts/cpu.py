@@ -33,7 +33,7 @@ class Cpu:
 
 
 def parse(samples: Samples) -> Cpu:
-    first, second = _counters(samples.first), _counters(samples.second)
+    first, second = counters(samples.first), counters(samples.second)
     # Some of them now and then go back a little (proc(5), iowait).
     spent = [max(0, after - before) for before, after in zip(first, second, strict=True)]
     total = sum(spent)
@@ -43,7 +43,8 @@ def parse(samples: Samples) -> Cpu:
     return Cpu(max(0.0, 100 - idle - iowait), iowait, steal)
 
 
-def _counters(output: Output) -> list[int]:
+def counters(output: Output) -> list[int]:
+    """What all processors have spent on each of eight things since the start, in ticks."""
     found = _ANSWER.fullmatch(whole(output, "/proc/stat"))
     if not found:
         raise Unobserved("unreadable", "/proc/stat does not tell what the processors spent their time on")

@@ -49,7 +49,9 @@ _KINDS = (
     ("hardware", re.compile(r"Hardware Error|[Mm]achine [Cc]heck|\bmce: |EDAC|\bAER: |thermal|NMI: ", re.ASCII)),
     (
         "disk",
-        re.compile(r"I/O error|Medium Error|critical target error|\bata\d+|\bnvme\d*[: ]|DID_|\bmd/?\w*: ", re.ASCII),
+        re.compile(
+            r"I/O error|Medium Error|critical (target|medium) error|\bata\d+|\bnvme\d*[: ]|DID_|\bmd/?\w*: ", re.ASCII
+        ),
     ),
     (
         "filesystem",
