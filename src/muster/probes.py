@@ -270,27 +270,47 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerLog:
-    """Question: what did the container that matches log in the last ``window`` seconds? Answer: `Logged`.
+class LineCount:
+    """Lines of the last ``window`` seconds of a log in which every regular expression of ``found`` is found.
 
-    Of both streams together, the last ``max_bytes`` are kept.
+    Where there is none, all lines.
+    """
+
+    window: float
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLog:
+    """Question: how many such lines has the log of the container that matches? Answer: `Logged`.
+
+    Lines are counted while they are read, so that no log is too long; ``timeout`` in seconds bounds the reading. Of
+    a line, 8 KiB are looked at.
     """
 
     match: str
-    window: float
-    max_bytes: int = 16 * 1_048_576
+    counts: tuple[LineCount, ...]
+    timeout: float = 10.0
 
     def describe(self) -> str:
-        return f"Docker: GET /containers/{self.match}/logs?since={self.window:g} s ago"
+        since = max((each.window for each in self.counts), default=0.0)
+        return f"Docker: GET /containers/{self.match}/logs?since={since:g} s ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many lines were counted, and the last of them after its time (UTC), empty where there is none."""
+
+    lines: int
+    last: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What a container logged, without the engine's framing; None where `Matches` has no container that is meant."""
+    """What was counted, for each count; None where `Matches` has no container that is meant."""
 
     matches: Matches
-    data: bytes | None = None
-    truncated: bool = False
+    counts: tuple[Counted, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,10 +138,10 @@ def test_an_engine_that_says_nothing_is_timed_out(silent_port: int) -> None:
     [("page", "not JSON"), ("status", "not Docker"), ("not-found", "not found"), ("endless", "too long")],
 )
 def test_what_is_no_engine_is_told(path: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from muster.transports import docker
+    from muster.transports import engine_api
     from tests.servers.http import PATHS
 
-    monkeypatch.setattr(docker, "ANSWER_MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(engine_api, "ANSWER_MAX_BYTES", 1_000_000)
     with HttpServer(paths={"/version": PATHS[f"/{path}"]}) as web:
         attempt = answer(on(f"tcp://127.0.0.1:{web.port}"), AskEngine()).attempt
     assert (attempt.outcome, attempt.connected) == (outcome, False)

@@ -13,7 +13,8 @@ import requests
 
 from muster.probes import AskEngine, Attempt, Unobserved
 from muster.targets import Host
-from muster.transports.docker import Engine, in_thread
+from muster.transports.docker import Engine
+from muster.transports.engine_api import in_thread
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
 from muster.transports.outcomes import from_os_error, from_text
 
