@@ -85,3 +85,15 @@ def test_every_link_to_a_page_of_ours_leads_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_inventory_of_the_page_on_inventories_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("API_TOKEN", "PROBE_PASSWORD", "SHOP_PASSWORD", "CACHE_PASSWORD"):
+        monkeypatch.setenv(name, "opensesame")
+    page = (ROOT / "docs" / "inventories.md").read_text("utf-8")
+    found = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(found) == 5
+    for number, text in enumerate(found):
+        (tmp_path / f"{number}.yaml").write_text(text, "utf-8")
+        done = run(tmp_path, "muster", "validate", f"{number}.yaml")
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,70 @@
+"""One host with 60 checks and 2 databases: the whole run beside the slowest thing that it observed.
+
+    python -m tests.benchmarks.one_host [ROUNDS]
+
+Prints, as medians, the seconds from start to exit, those of the slowest single observation (as `results.jsonl` has
+them), and their difference, which has a bar of 1.5 s. The databases are a real PostgreSQL and a real Redis.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.contest import PYTEST, ROOT, SURROUNDINGS
+from tests.servers.postgres import Postgres
+from tests.servers.redis_server import RedisServer
+
+BAR = 1.5
+
+
+@contextlib.contextmanager
+def inventory(folder: Path) -> Iterator[Path]:
+    with Postgres() as postgres, RedisServer() as redis:
+        host: dict[str, Any] = {
+            "connection": "local",
+            "allowed_users": [],
+            "files": {"/etc/passwd": {"owner": "root", "mode": "0644"}},
+            "limits": {"cpu_used_percent": {"critical": 100}, "cpu_steal_percent": {"critical": 100}},
+            "databases": {
+                "probe": {"url": f"postgresql://postgres@:{postgres.port}/postgres?host={postgres.folder}"},
+                "cache": {"url": f"redis://127.0.0.1:{redis.port}/0"},
+            },
+        }
+        path = folder / "inventory.yaml"
+        path.write_text(json.dumps({"hosts": {"here": host}}))
+        yield path
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with tempfile.TemporaryDirectory() as name, inventory(Path(name)) as path:
+        words = [*PYTEST, "-q", f"--inventory={path}", f"--reports={name}/reports"]
+        environment = {key: value for key, value in os.environ.items() if key not in SURROUNDINGS}
+        took, slowest, checks = [], [], 0
+        for _ in range(rounds + 1):
+            began = time.perf_counter()
+            subprocess.run(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False)
+            took.append(time.perf_counter() - began)
+            records = [json.loads(line) for line in (Path(name) / "reports/results.jsonl").read_text().splitlines()]
+            slowest.append(max(record["duration_seconds"] for record in records))
+            checks = len(records)
+    run, observation = statistics.median(took[1:]), statistics.median(slowest[1:])
+    more = run - observation
+    print(
+        f"{checks} checks: {run:.2f} s from start to exit, slowest observation {observation:.2f} s: "
+        f"{more:.2f} s more, bar {BAR:g} s, {'met' if more <= BAR else 'MISSED'}"
+    )
+
+
+if __name__ == "__main__":
+    main()
