@@ -67,7 +67,7 @@ def _fault(found: list[tuple[str, str]]) -> str | None:
 
 
 def _read(text: str, dialect: re.Pattern[str]) -> list[tuple[str, str]]:
-    """The words, quoted names and signs of a text with their kinds, in small letters; what literals hold is left out."""
+    """The words, quoted names and signs of a text with their kinds, in small letters; literals emptied."""
     found: list[tuple[str, str]] = []
     at = 0
     while match := dialect.search(text, at):

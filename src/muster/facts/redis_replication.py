@@ -1,0 +1,83 @@
+"""How a Redis server stands with its primary, or with its replicas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster.facts.redis_info import Info, ask_info
+from muster.need import need
+from muster.probes import DoesNotApply, Probe
+from muster.targets import Redis
+from muster.text import span
+
+
+@dataclass(frozen=True, slots=True)
+class RedisReplica:
+    """A replica as its primary sees it: ``state`` is ``online`` once it has everything; ``lag`` is how long ago, in
+    seconds, it last said how far it is, which it does every second."""
+
+    address: str
+    state: str
+    lag: float
+
+
+@dataclass(frozen=True, slots=True)
+class RedisReplication:
+    """Of a replica: its ``primary``, whether the ``link`` to it is ``up``, how long, in seconds, that has been ``down``
+    or since when the primary was ``silent`` (it speaks at least every 10 s, ``repl-ping-replica-period``), and whether
+    everything is being copied anew (``syncing``). Of a primary: its ``replicas``.
+    """
+
+    primary: str = ""
+    link: str = ""
+    silent: float = 0.0
+    down: float | None = None
+    syncing: bool = False
+    replicas: tuple[RedisReplica, ...] = ()
+
+    @property
+    def is_replica(self) -> bool:
+        return bool(self.primary)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What does not replicate, each in words."""
+        if self.is_replica:
+            return () if self.link == "up" else (str(self),)
+        return tuple(f"replica {each.address} is {each.state}" for each in self.replicas if each.state != "online")
+
+    def __str__(self) -> str:
+        if self.is_replica:
+            since = f" for {span(self.down)}" if self.down is not None and self.link != "up" else ""
+            syncing = ", copying everything" if self.syncing else ""
+            return f"replica of {self.primary}, link {self.link}{since}{syncing}"
+        shown = ", ".join(f"{each.address} {each.state} {each.lag:g} s behind" for each in self.replicas[:5])
+        return f"primary of {shown}{' and more' if self.replicas[5:] else ''}"
+
+
+def parse(info: Info) -> RedisReplication:
+    """Make the fact of ``INFO``. It does not apply to a server that is alone."""
+    if info.text("role") == "slave":
+        down = info.get("master_link_down_since_seconds")
+        return RedisReplication(
+            primary=f"{info.text('master_host')}:{info.text('master_port')}",
+            link=info.text("master_link_status"),
+            silent=max(0.0, info.real("master_last_io_seconds_ago")),
+            # -1 where there never was a link.
+            down=float(down) if down.isdigit() else None,
+            syncing=info.get("master_sync_in_progress") == "1",
+        )
+    if info.number("connected_slaves") == 0:
+        raise DoesNotApply("nothing is replicated: it is no replica, and none is connected to it")
+    return RedisReplication(
+        replicas=tuple(
+            RedisReplica(f"{each['ip']}:{each['port']}", each["state"], float(each["lag"]))
+            for each in info.numbered("slave")
+        )
+    )
+
+
+@need(Redis)
+def redis_replication(redis: Redis) -> Probe[RedisReplication]:
+    """Of a replica, its link to its primary; of a primary, its replicas."""
+    return ask_info(redis, parse)

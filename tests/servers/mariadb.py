@@ -1,0 +1,95 @@
+"""MariaDB: real servers on free ports of 127.0.0.1, with throwaway folders.
+
+``with MariaDb() as server:`` starts one with a database ``shop``; ``server.sql("SELECT 1")`` asks it as root, over a
+connection of its own. `MariaDb.connection` gives one to keep, in which a transaction can be held open.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+import pymysql
+
+from tests.servers.processes import Background, accepts, free_port, wait_for
+
+MARIADB = "/usr/sbin/mariadbd"
+
+
+class MariaDb:
+    """A MariaDB that runs while the object is entered. ``settings`` are those of its command line, with underscores."""
+
+    def __init__(self, **settings: object) -> None:
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="muster-mariadb-"))
+        self.folder.chmod(0o755)
+        self.socket = self.folder / "mysqld.sock"
+        self._store = self.folder / "store"
+        self._settings: Mapping[str, object] = {
+            "port": self.port,
+            "bind_address": "127.0.0.1",
+            "socket": self.socket,
+            "datadir": self._store,
+            "pid_file": self.folder / "pid",
+            "innodb_buffer_pool_size": "16M",
+            "innodb_log_file_size": "8M",
+            "innodb_flush_log_at_trx_commit": 0,
+            "skip_name_resolve": 1,
+            **settings,
+        }
+        self._process: Background | None = None
+
+    def __enter__(self) -> Self:
+        user = ["--user=mysql"] if os.geteuid() == 0 else []
+        if user:
+            shutil.chown(self.folder, "mysql")
+        install = ["mariadb-install-db", "--no-defaults", *user, f"--datadir={self._store}", "--skip-test-db"]
+        install.append("--auth-root-authentication-method=normal")
+        subprocess.run(install, check=True, capture_output=True)
+        words = [f"--{name}={value}" for name, value in self._settings.items()]
+        self._process = Background([MARIADB, "--no-defaults", *user, *words], self.folder / "log")
+        self._process.wait_for(lambda: accepts("127.0.0.1", self.port))
+        self.sql("CREATE DATABASE shop")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process is not None:
+            self._process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connection(self, database: str | None = None, *, user: str = "root", password: str = "") -> Any:
+        """A connection to keep, which commits only when it is told to. Its socket needs no rights on the network."""
+        return pymysql.connect(unix_socket=str(self.socket), user=user, password=password, database=database)
+
+    def sql(self, *statements: str, database: str | None = None) -> list[dict[str, Any]]:
+        """Run statements as root; the rows of the last one."""
+        with closing(self.connection(database)) as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            connection.commit()
+            return list(cursor.fetchall())
+
+    def user(self, name: str, password: str, *grants: str) -> None:
+        """Make a user that may log in from anywhere, with rights such as ``PROCESS ON *.*``."""
+        self.sql(f"CREATE USER {name}@'%' IDENTIFIED BY '{password}'")
+        self.sql(*(f"GRANT {grant} TO {name}@'%'" for grant in grants), "SELECT 1")
+
+    def follow(self, primary: MariaDb) -> None:
+        """Be a replica of another, which writes a binary log (``log_bin``), and wait until it is."""
+        primary.user("copier", "copier", "REPLICATION SLAVE ON *.*")
+        self.sql(
+            f"CHANGE MASTER TO master_host='127.0.0.1', master_port={primary.port}, master_user='copier',"
+            " master_password='copier', master_use_gtid=slave_pos, master_connect_retry=1",
+            "START SLAVE",
+        )
+        wait_for(self._follows, "replication")
+
+    def _follows(self) -> bool:
+        (status,) = self.sql("SHOW SLAVE STATUS")
+        return bool(status["Slave_IO_Running"] == "Yes" and status["Seconds_Behind_Master"] == 0)
