@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from muster.judge import Case, Given, Measure, judge
+from muster.limits import Limit
 from muster.need import Need
 from muster.observations import Observation, Observations
 from muster.probes import Command, Probe, Unobserved
@@ -31,12 +32,12 @@ class Count:
 COUNT: Need[Count] = Need("count", Host, lambda host: Probe(Command("true"), lambda output: Count(0)))
 
 
-def judged(number: Any, function: Callable[..., None]) -> Verdict:
+def judged(number: Any, function: Callable[..., None], *secrets: str) -> Verdict:
     observations = Observations()
     observations.put(HOST, COUNT, Observation(Count(number)))
     check = Check("count_is_small", "The count is small", "critical", "count less")
     case = Case(check, function, Host, (("count", COUNT), ("measure", Given.MEASURE)))
-    return judge(case, HOST, HOST, observations, Redactor())
+    return judge(case, HOST, HOST, observations, Redactor(secrets))
 
 
 def passes(count: Count, measure: Measure) -> None:
@@ -66,6 +67,16 @@ def test_a_check_that_finds_that_it_cannot_know_is_unknown() -> None:
 
     verdict = judged(3, gives_up)
     assert (verdict.verdict, verdict.cause, verdict.message) == ("unknown", "missing", "half of it is not there")
+
+
+def test_what_was_counted_stands_in_the_message_of_too_many_without_secrets_and_in_nothing_else() -> None:
+    def counts(count: Count, measure: Measure) -> None:
+        for limit in (Limit(warning=2), Limit(warning=3)):
+            measure("things", count.number, limit=limit, seen="one,\ntwo,\x1b[31mhunter22")
+
+    verdict = judged(3, counts, "hunter22")
+    assert verdict.message == "things is 3 (one, two,\\x1b[31m***), expected at most 2"
+    assert [each.seen for each in verdict.measurements] == ["", ""]
 
 
 def test_a_number_that_is_one_is_measured() -> None:
