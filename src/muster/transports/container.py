@@ -14,9 +14,9 @@ import requests
 from muster.probes import AskEngine, Attempt, Unobserved
 from muster.targets import Host
 from muster.transports.docker import Engine
-from muster.transports.engine_api import in_thread
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
 from muster.transports.outcomes import from_os_error, from_text
+from muster.transports.threads import in_thread
 
 HEADER = struct.Struct(">BxxxL")
 """Before each piece of output: 1 for standard output or 2 for standard error, and its length (Docker API, attach)."""

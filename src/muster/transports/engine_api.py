@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
 import os
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import docker
@@ -24,6 +22,7 @@ from muster.probes import Attempt, Cause, Unobserved
 from muster.targets import DockerEngine
 from muster.transports.link import Link, Stream
 from muster.transports.outcomes import from_os_error
+from muster.transports.threads import in_thread
 from muster.transports.tunnel import Tunnel
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
@@ -32,8 +31,6 @@ AT_ONCE = 16
 
 ANSWER_MAX_BYTES = 32 * 1_048_576
 """Room for the list of ten thousand containers."""
-
-T = TypeVar("T")
 
 
 class EngineApi:
@@ -203,33 +200,6 @@ class Failed(Exception):
 
 class Gone(Failed):
     """What was asked for is not there any more."""
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """What a blocking call returns. A call that never returns keeps neither us nor the interpreter's exit waiting."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:
-            error = raised
-        # Where the loop has been closed, nobody waits.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=run, name="muster-docker", daemon=True).start()
-    return await future
 
 
 def _read(

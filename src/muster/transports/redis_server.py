@@ -6,7 +6,8 @@ import time
 from typing import Any, Self
 
 from redis.asyncio.connection import UnixDomainSocketConnection
-from redis.exceptions import ConnectionError, InvalidResponse, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as Broken
+from redis.exceptions import InvalidResponse, NoPermissionError, RedisError, ResponseError
 
 from muster.probes import AskRedis, Attempt, Cause, CountKeys, Unobserved
 from muster.targets import Server
@@ -55,7 +56,7 @@ class RedisSession:
         # A password is sent in clear: what is no Redis does not get to see it.
         try:
             await self._said("PING")
-        except (ResponseError, ConnectionError) as error:
+        except (ResponseError, Broken) as error:
             if _code(error) not in ASKS_TO_LOG_IN:
                 raise
         if self._server.password is not None:
@@ -65,7 +66,7 @@ class RedisSession:
             await self._said("PING")
         except NoPermissionError:
             pass
-        except (ResponseError, ConnectionError) as error:
+        except (ResponseError, Broken) as error:
             if _code(error) != "MASTERDOWN":
                 raise
         if self._server.database not in ("", "0"):
@@ -98,7 +99,9 @@ class RedisSession:
         """
         words = question.words if isinstance(question, AskRedis) else ("SCAN",)
         if not _reads(words):
-            raise Unobserved("internal", f"{' '.join(words[:2])} is not sent: it is not known to be one that only reads")
+            raise Unobserved(
+                "internal", f"{' '.join(words[:2])} is not sent: it is not known to be one that only reads"
+            )
         try:
             return await (self._said(*words) if isinstance(question, AskRedis) else self._count(question))
         except NoPermissionError:
@@ -147,7 +150,9 @@ async def open_session(way: Way, server: Server, timeout: float) -> RedisSession
     Raises:
         NotOpened: it cannot be logged in to, or it is no Redis.
     """
-    connection: Any = UnixDomainSocketConnection(path=await way.open(), protocol=2, driver_info=None, socket_timeout=None)
+    connection: Any = UnixDomainSocketConnection(
+        path=await way.open(), protocol=2, driver_info=None, socket_timeout=None
+    )
     session = RedisSession(connection, server)
     try:
         await connection.connect()
@@ -170,7 +175,9 @@ def _failed(error: Exception, server: Server) -> Attempt:
         case "WRONGPASS" | "NOPERM":
             return Attempt("denied", "permission", said)
         case "LOADING":
-            return Attempt("loading", "wrong", f"{server} still reads what it holds from disk, and answers nothing else")
+            return Attempt(
+                "loading", "wrong", f"{server} still reads what it holds from disk, and answers nothing else"
+            )
     if text.startswith("denied") and "protected mode" in text:
         rest = "is in protected mode: it has no password, and speaks only to clients of its own machine"
         return Attempt("denied", "permission", f"{server} {rest}")
