@@ -60,7 +60,7 @@ def test_failed_logins_are_few(failed_logins: FailedLogins, measure: Measure) ->
 
     Many are somebody who guesses passwords, or a program that uses an old one.
     """
-    measure("failed_logins", failed_logins.count)
+    measure("failed_logins", failed_logins.count, seen=str(failed_logins))
 
 
 @check(
@@ -104,7 +104,7 @@ def test_security_updates_are_installed(updates: Updates, measure: Measure) -> N
     """
     measure("updates", len(updates.names))
     if updates.security is not None:
-        measure("security_updates", len(updates.security))
+        measure("security_updates", len(updates.security), seen=str(updates))
     if updates.lists_age_seconds is not None:
         measure("package_lists_age_days", updates.lists_age_seconds / 86_400)
 

@@ -11,12 +11,15 @@ from muster.targets import NOTHING, Endpoint, HttpEndpoint, Target, TcpEndpoint
 def expects(field: str) -> Callable[[Any], bool]:
     """Applies where the inventory says something in ``field`` of the target, such as ``ports``.
 
-    An empty expectation is one: ``json: {}`` expects an object, whatever is in it.
+    An empty expectation is one: ``json: {}`` expects an object, whatever is in it, and ``allowed_ports: []``
+    that no port listens.
     """
 
     def applies(target: Any) -> bool:
         value = getattr(target, field)
-        return value is not None and value != () and value is not NOTHING
+        if value == ():  # of most lists, that is what they are where the inventory says nothing
+            return type(target).__dataclass_fields__[field].default is None
+        return value is not None and value is not NOTHING
 
     return applies
 

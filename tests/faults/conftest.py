@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import containers, databases, endpoints, hosts
+from tests.faults import containers, databases, endpoints, hosts, security
 from tests.faults.cases import Ran, shared
 from tests.servers.docker import Engine
 from tests.servers.http import Certificates
@@ -44,3 +44,8 @@ def container_run(runs_folder: Path, ops: Account) -> Ran:
 @pytest.fixture(scope="session")
 def host_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran:
     return shared(runs_folder, "hosts", lambda folder: hosts.judged(folder, engine, ops, sudo_ops))
+
+
+@pytest.fixture(scope="session")
+def security_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran:
+    return shared(runs_folder, "security", lambda folder: security.judged(folder, engine, ops, sudo_ops))

@@ -47,8 +47,11 @@ def lacking(checks: Iterable[str], records: Iterable[Mapping[str, str]]) -> list
 
 
 @pytest.fixture
-def records(container_run: Ran, database_run: Ran, endpoint_run: Ran, host_run: Ran) -> list[dict[str, str]]:
-    return [record for ran in (container_run, database_run, endpoint_run, host_run) for record in ran.results]
+def records(
+    container_run: Ran, database_run: Ran, endpoint_run: Ran, host_run: Ran, security_run: Ran
+) -> list[dict[str, str]]:
+    runs = (container_run, database_run, endpoint_run, host_run, security_run)
+    return [record for ran in runs for record in ran.results]
 
 
 def test_every_check_has_a_healthy_target_and_a_broken_one(records: list[dict[str, str]]) -> None:

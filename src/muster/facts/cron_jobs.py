@@ -49,13 +49,13 @@ for often in hourly daily weekly monthly yearly; do
     done
 done
 if [ -d /run/systemd/system ]; then
-    echo "@ systemctl list-timers"
-    units=$(systemctl list-timers --no-legend --no-pager --full --plain) || echo "! systemctl list-timers"
-    units=$(printf '%s\\n' "$units" | awk '$(NF - 1) ~ /\\.timer$/ { print $(NF - 1), $NF }')
-    printf '%s\\n' "$units" | sed 's/^/ /'
+    echo "@ systemd"
+    timers=$(systemctl list-units --type=timer --state=active --plain --full --no-legend --no-pager) || echo "! systemd"
     set -f
-    set -- $(printf '%s\\n' "$units" | awk '{ print $2 }')
-    [ $# = 0 ] || systemctl show -p ExecStart -- "$@" | sed 's/^/ /'
+    set -- $(printf '%s\\n' "$timers" | sed 's/ .*//')
+    printf ' %s\\n' "$@"
+    [ $# = 0 ] || set -- $(systemctl show -p Unit -- "$@" | sed -n 's/^Unit=//p')
+    [ $# = 0 ] || systemctl show -p Id -p ExecStart -- "$@" | sed 's/^/ /'
 fi
 echo end"""
 
@@ -66,7 +66,7 @@ _COMPLAINT = re.compile(r" .*(not allowed|permission denied|must be suid)", re.I
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A scheduled job: where it stands, and its line; of a timer its unit, or what that starts."""
+    """A scheduled job: where it stands, and its line; of a timer its unit, the last with what all of them start."""
 
     source: str
     text: str
@@ -116,6 +116,8 @@ def parse(output: Output, expected: tuple[str, ...]) -> CronJobs:
             raise Unobserved(
                 "unreadable", f"the list of scheduled jobs has a line of no table: {source or 'at its start'}"
             )
+        elif source == "systemd" and jobs and line.startswith((" Id=", " ExecStart=")):
+            jobs[-1] = Job(source, f"{jobs[-1].text}\n{line.strip()}")  # what timers start stands below them all
         elif _is_job(source, line):
             jobs.append(Job(source, line.strip()))
         elif source == "crontab -l" and _COMPLAINT.match(line):
@@ -132,8 +134,8 @@ def parse(output: Output, expected: tuple[str, ...]) -> CronJobs:
 def _is_job(source: str, line: str) -> bool:
     if source.startswith(("/etc/cron.", "/etc/periodic/")) and not source.startswith("/etc/cron.d/"):
         return line.strip() != ""
-    if source.startswith("systemctl"):
-        return line.strip() not in ("", "ExecStart=")
+    if source == "systemd":
+        return line.strip() != ""
     return bool(_JOB.match(line))
 
 

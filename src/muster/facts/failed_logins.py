@@ -20,9 +20,10 @@ LOGS = ("/var/log/auth.log", "/var/log/secure", "/var/log/messages")
 TOLD = 5
 
 # One attempt leaves one to four lines, so of each source the largest count of one kind counts, apart for users that
-# are there and those that are not. An attacker chooses the user's name: what counts is the last "from". Lines without
-# a year are of this one, or of the last where that would be ahead of now; days since 1970 as Howard Hinnant counts
-# them, for POSIX awk knows no time. With journal=1 lines are messages only, and all within the window.
+# are there and those that are not; the first of those is told of twice in a connection. An attacker chooses the
+# user's name: what counts is the last "from". Lines without a year are of this one, or of the last where that would
+# be ahead of now; days since 1970 are counted as Howard Hinnant does, for POSIX awk knows no time. With journal=1,
+# lines are messages only, and all within the window.
 _COUNT = r"""
 function days(y, m, d,  era, age, of) {
     if (m <= 2) y--
@@ -58,8 +59,12 @@ function last_from(  rest) {
     sub(/ .*/, "", rest)
     return rest
 }
+function port(  rest) {
+    rest = text
+    return sub(/^.* port /, "", rest) ? rest + 0 : 0
+}
 function add(kind, source) {
-    if (source == "") source = "this host"
+    if (source == "") source = "console"
     gsub(/[^A-Za-z0-9_.:%@-]/, "?", source)
     source = substr(source, 1, 64); seen[source] = 1; count[kind, source] += times
 }
@@ -88,8 +93,15 @@ BEGIN {
         times = substr(text, 18) + 0
         sub(/^message repeated [0-9]+ times: \[ /, "", text)
     }
-    if (text ~ /^Invalid user /) add("strange", last_from())
-    else if (text ~ /^Failed [^ ]+ for invalid user /) add("strange failed", last_from())
+    if (text ~ /^Invalid user /) {
+        add("strange", last_from())
+        greeted[last_from(), port()] = 1
+    }
+    else if (text ~ /^Failed [^ ]+ for invalid user /) {
+        if ((last_from(), port()) in greeted) times--
+        add("strange", last_from())
+        delete greeted[last_from(), port()]
+    }
     else if (text ~ /^Failed [^ ]+ for /) add("failed", last_from())
     else if (text ~ /^Accepted [^ ]+ for /) add("accepted", last_from())
     else if (text ~ /^error: PAM: .* for illegal user .* from /) add("strange error", last_from())
@@ -108,7 +120,7 @@ BEGIN {
 }
 END {
     for (source in seen) {
-        failed = most(source, "strange,strange failed,strange error,strange pam")
+        failed = most(source, "strange,strange error,strange pam")
         count["pam", source] -= count["accepted", source]
         failed += most(source, "failed,error,pam,su,sudo,login")
         total += failed; seen[source] = failed
@@ -124,6 +136,7 @@ END {
 }"""
 
 _SCRIPT = r"""
+command -v awk >/dev/null || {{ echo "awk: not found" >&2; exit 127; }}
 window={window} journal=0
 if [ -d /run/systemd/system ] && command -v journalctl >/dev/null; then
     hint=$(journalctl --no-pager -n 0 2>&1 >/dev/null)
@@ -167,14 +180,14 @@ awk -v journal=$journal -v window=$window -v told={told} -v now="$(date +%s)" \
 echo end"""
 
 _TOTAL = re.compile(r"total (\d{1,12}) (\d{1,12}) (\d{1,3})")
-_SOURCE = re.compile(r"source (\d{1,12}) (\S{1,64}|this host)")
+_SOURCE = re.compile(r"source (\d{1,12}) (\S{1,64})")
 
 
 @dataclass(frozen=True, slots=True)
 class FailedLogins:
     """How many logins failed in the last ``window`` seconds, through sshd, su, sudo and login, and who failed most.
 
-    ``sources`` are addresses, ``local:`` and a user's name, or ``this host``, each with its number. ``source`` is
+    ``sources`` are addresses, ``local:`` and a user's name, or ``console``, each with its number. ``source`` is
     what was read: ``journal``, or a file. Source: sshd(8), pam_unix(8), su(1), sudoers(5), login(1).
     """
 

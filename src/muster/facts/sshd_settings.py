@@ -133,7 +133,9 @@ def _unconditional(lines: Iterable[str]) -> Iterable[str]:
             counts.append(counts[-1])
         elif line == "-" and len(counts) > 1:
             counts.pop()
-        elif not line.startswith((" ", "! ")) or len(counts) < 2:
+        elif line.startswith("! "):
+            continue
+        elif not line.startswith(" ") or len(counts) == 1:
             raise Unobserved("unreadable", "the files of sshd are not whole")
         elif (found := _LINE.fullmatch(line)) and found[1].lower() == "match":
             counts[-1] = counts[-2] and found[2].strip().lower() == "all"

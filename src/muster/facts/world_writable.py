@@ -51,7 +51,8 @@ class WorldWritable:
 
 def script(folders: tuple[str, ...]) -> str:
     """What asks for them: of each folder the first paths, then find's exit status and how many there are."""
-    return "".join(_FOLDER.format(folder=shlex.quote(name), told=TOLD) for name in folders) + "echo end"
+    needed = "command -v awk >/dev/null || { echo 'awk: not found' >&2; exit 127; }\n"
+    return needed + "".join(_FOLDER.format(folder=shlex.quote(name), told=TOLD) for name in folders) + "echo end"
 
 
 def parse(output: Output, folders: tuple[str, ...]) -> WorldWritable:
