@@ -27,10 +27,18 @@ if TYPE_CHECKING:
     from muster.facts.clock import Clock as Clock
     from muster.facts.command_output import CommandOutput as CommandOutput
     from muster.facts.container_health import ContainerHealth as ContainerHealth
+    from muster.facts.container_image import ContainerImage as ContainerImage
+    from muster.facts.container_log_setup import ContainerLogSetup as ContainerLogSetup
+    from muster.facts.container_log_size import ContainerLogSize as ContainerLogSize
+    from muster.facts.container_logs import ContainerLogs as ContainerLogs
     from muster.facts.container_lookup import ContainerLookup as ContainerLookup
+    from muster.facts.container_mounts import ContainerMounts as ContainerMounts
     from muster.facts.container_ports import ContainerPorts as ContainerPorts
+    from muster.facts.container_privileges import ContainerPrivileges as ContainerPrivileges
+    from muster.facts.container_restart_policy import ContainerRestartPolicy as ContainerRestartPolicy
     from muster.facts.container_state import ContainerState as ContainerState
     from muster.facts.container_uptime import ContainerUptime as ContainerUptime
+    from muster.facts.container_usage import ContainerUsage as ContainerUsage
     from muster.facts.cpu import Cpu as Cpu
     from muster.facts.cron_jobs import CronJobs as CronJobs
     from muster.facts.dns_answer import DnsAnswer as DnsAnswer
@@ -51,8 +59,29 @@ if TYPE_CHECKING:
     from muster.facts.open_files import OpenFiles as OpenFiles
     from muster.facts.pending_reboot import PendingReboot as PendingReboot
     from muster.facts.port_state import PortState as PortState
+    from muster.facts.postgres_archiver import PostgresArchiver as PostgresArchiver
+    from muster.facts.postgres_checksums import DamagedPages as DamagedPages
+    from muster.facts.postgres_checksums import PostgresChecksums as PostgresChecksums
+    from muster.facts.postgres_followers import PostgresFollowers as PostgresFollowers
+    from muster.facts.postgres_locks import PostgresLocks as PostgresLocks
+    from muster.facts.postgres_replica import PostgresReplica as PostgresReplica
+    from muster.facts.postgres_sessions import PostgresSessions as PostgresSessions
+    from muster.facts.postgres_size import PostgresSize as PostgresSize
+    from muster.facts.postgres_statements import PostgresStatements as PostgresStatements
+    from muster.facts.postgres_tables import PostgresTables as PostgresTables
+    from muster.facts.postgres_transaction_ids import PostgresTransactionIds as PostgresTransactionIds
+    from muster.facts.process import ProcessState as ProcessState
+    from muster.facts.process_files import ProcessFiles as ProcessFiles
+    from muster.facts.process_instances import ProcessInstances as ProcessInstances
+    from muster.facts.process_ports import ProcessPorts as ProcessPorts
+    from muster.facts.process_restarts import ProcessRestarts as ProcessRestarts
+    from muster.facts.process_usage import ProcessUsage as ProcessUsage
+    from muster.facts.rabbitmq import RabbitmqQueues as RabbitmqQueues
     from muster.facts.readonly_filesystems import ReadonlyFilesystems as ReadonlyFilesystems
     from muster.facts.response import Response as Response
+    from muster.facts.server_connections import ServerConnections as ServerConnections
+    from muster.facts.server_role import ServerRole as ServerRole
+    from muster.facts.server_version import ServerVersion as ServerVersion
     from muster.facts.sqlite_file import SqliteFile as SqliteFile
     from muster.facts.sqlite_integrity import SqliteIntegrity as SqliteIntegrity
     from muster.facts.sshd_settings import SshdSettings as SshdSettings
@@ -108,12 +137,21 @@ _HOMES = {
     "Connect": "probes",
     "Container": "targets",
     "ContainerHealth": "facts.container_health",
+    "ContainerImage": "facts.container_image",
+    "ContainerLogSetup": "facts.container_log_setup",
+    "ContainerLogSize": "facts.container_log_size",
+    "ContainerLogs": "facts.container_logs",
     "ContainerLookup": "facts.container_lookup",
+    "ContainerMounts": "facts.container_mounts",
     "ContainerPorts": "facts.container_ports",
+    "ContainerPrivileges": "facts.container_privileges",
+    "ContainerRestartPolicy": "facts.container_restart_policy",
     "ContainerState": "facts.container_state",
     "ContainerUptime": "facts.container_uptime",
+    "ContainerUsage": "facts.container_usage",
     "Cpu": "facts.cpu",
     "CronJobs": "facts.cron_jobs",
+    "DamagedPages": "facts.postgres_checksums",
     "Database": "targets",
     "DnsAnswer": "facts.dns_answer",
     "DnsEndpoint": "targets",
@@ -144,8 +182,25 @@ _HOMES = {
     "PendingReboot": "facts.pending_reboot",
     "PortState": "facts.port_state",
     "Postgres": "targets",
+    "PostgresArchiver": "facts.postgres_archiver",
+    "PostgresChecksums": "facts.postgres_checksums",
+    "PostgresFollowers": "facts.postgres_followers",
+    "PostgresLocks": "facts.postgres_locks",
+    "PostgresReplica": "facts.postgres_replica",
+    "PostgresSessions": "facts.postgres_sessions",
+    "PostgresSize": "facts.postgres_size",
+    "PostgresStatements": "facts.postgres_statements",
+    "PostgresTables": "facts.postgres_tables",
+    "PostgresTransactionIds": "facts.postgres_transaction_ids",
     "Probe": "probes",
     "Process": "targets",
+    "ProcessFiles": "facts.process_files",
+    "ProcessInstances": "facts.process_instances",
+    "ProcessPorts": "facts.process_ports",
+    "ProcessRestarts": "facts.process_restarts",
+    "ProcessState": "facts.process",
+    "ProcessUsage": "facts.process_usage",
+    "RabbitmqQueues": "facts.rabbitmq",
     "ReadonlyFilesystems": "facts.readonly_filesystems",
     "Redis": "targets",
     "Response": "facts.response",
@@ -153,7 +208,10 @@ _HOMES = {
     "Sample": "probes",
     "Samples": "probes",
     "Select": "probes",
+    "ServerConnections": "facts.server_connections",
     "ServerDatabase": "targets",
+    "ServerRole": "facts.server_role",
+    "ServerVersion": "facts.server_version",
     "Sqlite": "targets",
     "SqliteFile": "facts.sqlite_file",
     "SqliteIntegrity": "facts.sqlite_integrity",

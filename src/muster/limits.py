@@ -65,6 +65,21 @@ MEASURABLE: Mapping[str, Measurable] = {
     "clock_offset_seconds": Measurable(
         "s", "how far the host's clock is from ours, for certain", Limit(warning=1, critical=30)
     ),
+    # What one burst of a service's pool takes is left; at 95 somebody will be refused soon.
+    "connections_used_percent": Measurable(
+        "%", "connections of a database server in use, of those not reserved", Limit(warning=80, critical=95)
+    ),
+    "container_age_days": Measurable("d", "time since the container was made"),
+    # Awesome Prometheus Alerts warns above 80 % of either (ContainerHighCpuUtilization, ContainerHighMemoryUsage): of
+    # processor time over minutes, which a single second may well be above. At 100 % of memory the kernel kills.
+    "container_cpu_percent": Measurable(
+        "%", "processor time in use over a second, of what the container may have", Limit(warning=90)
+    ),
+    "container_log_bytes": Measurable("B", "size of the file that the container logs to"),
+    "container_memory_bytes": Measurable("B", "memory in use by the container, without its cache of files"),
+    "container_memory_percent": Measurable(
+        "%", "memory in use, of what the container may have", Limit(warning=80, critical=95)
+    ),
     # A container that is well is not restarted. An engine counts them for as long as the container exists.
     "container_restarts": Measurable("", "restarts by the container's restart policy", Limit(warning=0)),
     "container_uptime_seconds": Measurable("s", "time since the container was started"),
@@ -79,6 +94,10 @@ MEASURABLE: Mapping[str, Measurable] = {
     "filesystem_used_percent": Measurable(
         "%", "space in use, of what users other than root can have", Limit(warning=80, critical=90)
     ),
+    # What a transaction has locked stays locked. A service waits for an answer within one for seconds, not a minute.
+    "idle_in_transaction_seconds": Measurable(
+        "s", "longest time that a client has left a transaction open and idle", Limit(warning=60, critical=600)
+    ),
     "inodes_used_percent": Measurable("%", "inodes in use", Limit(warning=80, critical=90)),
     # What the kernel calls an error is one, until somebody knows it and says how many are usual.
     "kernel_errors": Measurable(
@@ -88,6 +107,17 @@ MEASURABLE: Mapping[str, Measurable] = {
     "listening_ports": Measurable("", "TCP and UDP ports that listen", Limit(warning=250)),
     # The node exporter's mixin warns at 2 a core (NodeSystemSaturation).
     "load_per_core": Measurable("", "5-minute load average, for each core", Limit(warning=2, critical=10)),
+    # People wait for 5 s; proxies give up after 60 (nginx, proxy_read_timeout).
+    "lock_wait_seconds": Measurable("s", "longest wait for a lock in a database", Limit(warning=5, critical=60)),
+    "log_lines": Measurable("", "lines of a container's log that the inventory wants counted"),
+    # Far beyond what any request waits for; reports and dumps of a large database take longer, and are given limits.
+    "longest_query_seconds": Measurable(
+        "s", "time that the longest running query has taken so far", Limit(warning=300, critical=3600)
+    ),
+    # Vacuum can remove no row that died since the oldest transaction began.
+    "longest_transaction_seconds": Measurable(
+        "s", "time since the oldest open transaction began", Limit(warning=900, critical=7200)
+    ),
     "memory_used_percent": Measurable(
         "%", "memory that programs cannot get without swapping", Limit(warning=85, critical=95)
     ),
@@ -96,12 +126,54 @@ MEASURABLE: Mapping[str, Measurable] = {
     "open_files_percent": Measurable("%", "open files, of those that can be", Limit(warning=80, critical=95)),
     # apt and dnf fetch them daily by default; older ones do not know what is there to install.
     "package_lists_age_days": Measurable("d", "age of the package lists", Limit(warning=7)),
+    "process_count": Measurable("", "processes of a program that runs"),
+    "process_cpu_percent": Measurable("%", "processor time of a program, of one processor"),
+    "process_memory_bytes": Measurable("B", "resident memory of a program"),
+    # As of a host's open files: what cannot open one more can accept no connection.
+    "process_open_files_percent": Measurable(
+        "%", "open files of a process, of its soft limit", Limit(warning=80, critical=95)
+    ),
+    # A program that is well is not restarted. systemd counts them until somebody starts it by hand.
+    "process_restarts": Measurable("", "restarts of a program by systemd", Limit(warning=0)),
+    "process_threads": Measurable("", "threads of a program"),
+    "process_uptime_seconds": Measurable("s", "time since a program was started"),
+    # 16 segments of PostgreSQL's log: more than a replica that keeps up is ever behind.
+    "replication_lag_bytes": Measurable(
+        "B", "what a replica has not replayed yet, as its primary sees it", Limit(warning=1 << 28)
+    ),
+    # What is read from a replica that is half a minute behind surprises people.
+    "replication_lag_seconds": Measurable(
+        "s", "how far a replica is behind its primary", Limit(warning=30, critical=300)
+    ),
+    # A queue is there to be emptied (RabbitMQ's guide "Monitoring"); a thousand is where shared alerting rules begin.
+    "rabbitmq_queue_messages": Measurable("", "messages in a queue of RabbitMQ", Limit(warning=1_000)),
     "response_bytes": Measurable("B", "size of the answer's body"),
     "response_seconds": Measurable(
         "s", "time from the request to the end of the answer", Limit(warning=1, critical=5)
     ),
     "security_updates": Measurable("", "packages with a security update to install", Limit(warning=0)),
+    # A slot that nobody reads keeps the log until the disk is full (max_slot_wal_keep_size is unlimited by default).
+    "slot_retained_bytes": Measurable(
+        "B", "write-ahead log that a replication slot retains", Limit(warning=1 << 30, critical=10 << 30)
+    ),
+    # From a second on the guide of the network-probe counts a query as slow.
+    "statement_mean_seconds": Measurable(
+        "s", "average time of the slowest statement that is called again and again", Limit(warning=1)
+    ),
     "swap_used_percent": Measurable("%", "swap in use", Limit(warning=80)),
+    # Twice what autovacuum lets stand by default (autovacuum_vacuum_scale_factor 0.2).
+    "table_dead_percent": Measurable("%", "dead rows of a table, of all its rows", Limit(warning=40)),
+    # Autovacuum looks every minute for tables that are due.
+    "table_unanalyzed_seconds": Measurable(
+        "s", "time since a table that is due for it was analyzed", Limit(warning=86_400)
+    ),
+    "table_unvacuumed_seconds": Measurable(
+        "s", "time since a table that is due for it was vacuumed", Limit(warning=86_400)
+    ),
+    # Autovacuum freezes at 10 % by default (autovacuum_freeze_max_age): at 25 % it does not get anywhere.
+    "transaction_ids_used_percent": Measurable(
+        "%", "age of a database's oldest transaction id, of what ids there are", Limit(warning=25, critical=50)
+    ),
     "updates": Measurable("", "packages with an update to install"),
     "uptime_seconds": Measurable("s", "time since the host started", Limit(warning_below=600)),
     # One or two are on their way out at any time on a busy host; NRPE's sample configuration warns above 5.

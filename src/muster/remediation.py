@@ -9,16 +9,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from muster.probes import without_credentials
-from muster.targets import Container, Database, Endpoint, Host, Target
+from muster.targets import Container, Database, Endpoint, Host, Process, ServerDatabase, Target
 
-_WORDS = re.compile(r"\b(FILE|FOLDER|HOST|MOUNT|NAME|URL)\b")
+_WORDS = re.compile(r"\b(FILE|FOLDER|HOST|MOUNT|NAME|UNIT|URL)\b")
 
 
 def filled(remediation: str, target: Target, facts: Iterable[Any] = (), part: str = "") -> str:
     """``remediation`` with the words that are known put in, quoted for a shell.
 
-    HOST is a host's address, URL an endpoint's, FILE and FOLDER a database's, NAME a container's (as the facts
-    found it), MOUNT the ``part`` that a measurement is beyond its limit of. A word that is not known stays.
+    HOST is a host's address, URL an endpoint's or database's, FILE and FOLDER a database's, NAME a container's (as
+    the facts found it), UNIT and FILE a process's unit and pid file, MOUNT the ``part`` that a measurement is beyond
+    its limit of. A word that is not known stays.
     """
     known = _known(target, facts)
     if part:
@@ -35,11 +36,13 @@ def _known(target: Target, facts: Iterable[Any]) -> dict[str, str]:
     match target:
         case Host():
             return {"HOST": target.connection.address or target.name}
-        case Endpoint():
+        case Endpoint() | ServerDatabase():
             return {"URL": without_credentials(target.url)}
         case Database():
             path = PurePosixPath(target.url.partition("://")[2].removeprefix("/"))
-            return {"FILE": str(path), "FOLDER": str(path.parent)}
+            return {"URL": target.url, "FILE": str(path), "FOLDER": str(path.parent)}
         case Container():
             return {"NAME": next((name for fact in facts if (name := getattr(fact, "name", None))), "")}
+        case Process():
+            return {"UNIT": target.unit or "", "FILE": target.pid_file or ""}
     return {}

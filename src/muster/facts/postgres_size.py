@@ -1,0 +1,32 @@
+"""The size of a PostgreSQL database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster.facts import postgres
+from muster.need import need
+from muster.probes import Probe, Rows
+from muster.targets import Postgres
+from muster.text import size
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSize:
+    """The size of a database: its tables and indexes, without the write-ahead log, which all databases share."""
+
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return size(self.size_bytes)
+
+
+def parse(answer: Rows) -> PostgresSize:
+    """Make the fact of ``pg_database_size``."""
+    return PostgresSize(int(postgres.one(answer)[0]))
+
+
+@need(Postgres)
+def postgres_size(database: Postgres) -> Probe[PostgresSize]:
+    """The size of the database."""
+    return postgres.probe(database, "SELECT pg_database_size(current_database())", parse)

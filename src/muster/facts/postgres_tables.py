@@ -1,0 +1,107 @@
+"""The larger tables of a PostgreSQL database: their size, their dead rows, when they were vacuumed and analyzed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster.facts import postgres
+from muster.need import need
+from muster.probes import Probe, Rows, Unobserved
+from muster.targets import Postgres
+from muster.text import plural, printable, size
+
+#: Tables with fewer rows cost nothing, whatever state they are in.
+ROWS = 10_000
+
+# Sizes are of the last vacuum or analyze: pg_relation_size would wait for whoever holds the table. What was never
+# vacuumed was not since the statistics began, or the server started.
+_SELECT = f"""
+SELECT s.schemaname || '.' || s.relname AS name,
+    (c.relpages + coalesce(t.relpages, 0)
+        + coalesce((SELECT sum(x.relpages) FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
+                    WHERE i.indrelid = c.oid), 0))::float8 * current_setting('block_size')::int AS bytes,
+    s.n_live_tup, s.n_dead_tup, s.n_mod_since_analyze,
+    extract(epoch FROM clock_timestamp() - coalesce(greatest(s.last_vacuum, s.last_autovacuum), d.since))::float8
+        AS vacuumed,
+    extract(epoch FROM clock_timestamp() - coalesce(greatest(s.last_analyze, s.last_autoanalyze), d.since))::float8
+        AS analyzed,
+    current_setting('track_counts') = 'on' AS counted
+FROM pg_stat_user_tables AS s
+JOIN pg_class AS c ON c.oid = s.relid
+LEFT JOIN pg_class AS t ON t.oid = c.reltoastrelid
+CROSS JOIN (SELECT coalesce(stats_reset, pg_postmaster_start_time()) AS since FROM pg_stat_database
+            WHERE datname = current_database()) AS d
+WHERE s.n_live_tup + s.n_dead_tup >= {ROWS} OR current_setting('track_counts') <> 'on'
+ORDER BY s.n_dead_tup DESC, 1 LIMIT 900"""  # noqa: S608
+
+# When the server vacuums and analyzes by itself, by its own defaults (autovacuum_vacuum_scale_factor and its like).
+_VACUUM_SHARE, _ANALYZE_SHARE = 0.2, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """A table: about its size, its rows that live and that are dead, and how long ago it was taken care of.
+
+    ``changed_rows`` were changed since it was last analyzed.
+    """
+
+    name: str
+    size_bytes: float
+    live_rows: int
+    dead_rows: int
+    changed_rows: int
+    vacuumed_seconds: float
+    analyzed_seconds: float
+
+    @property
+    def dead_percent(self) -> float:
+        return 100 * self.dead_rows / max(1, self.live_rows + self.dead_rows)
+
+    @property
+    def due_for_vacuum(self) -> bool:
+        """Whether so many rows are dead that the server should have vacuumed it by itself."""
+        return self.dead_rows > 50 + _VACUUM_SHARE * self.live_rows
+
+    @property
+    def due_for_analyze(self) -> bool:
+        """Whether so many rows were changed that the server should have analyzed it by itself."""
+        return self.changed_rows > 50 + _ANALYZE_SHARE * self.live_rows
+
+    def __str__(self) -> str:
+        dead = f"{self.dead_rows:,} of {plural(self.live_rows + self.dead_rows, 'row')} dead"
+        return f"{self.name}: {dead}, about {size(self.size_bytes)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTables:
+    """The tables of this database with at least `ROWS` rows, dead ones counted, the most dead rows first."""
+
+    every: tuple[TableState, ...]
+
+    def __str__(self) -> str:
+        largest = max(self.every, key=lambda table: table.size_bytes, default=None)
+        found = f"{plural(len(self.every), 'table')} of {ROWS:,} rows or more"
+        return f"{found}, the largest {largest}" if largest else found
+
+
+def parse(answer: Rows) -> PostgresTables:
+    """Make the fact of rows of ``pg_stat_user_tables``.
+
+    Raises:
+        Unobserved: the server does not count.
+    """
+    found = []
+    for name, size_bytes, live, dead, changed, vacuumed, analyzed, counted in answer.rows:
+        if not counted:
+            raise Unobserved("missing", "the server does not count rows: set track_counts = on")
+        table = printable(name, 140)
+        found.append(
+            TableState(table, float(size_bytes), int(live), int(dead), int(changed), float(vacuumed), float(analyzed))
+        )
+    return PostgresTables(tuple(found))
+
+
+@need(Postgres)
+def postgres_tables(database: Postgres) -> Probe[PostgresTables]:
+    """The larger tables of the database, with their dead rows."""
+    return postgres.probe(database, _SELECT, parse)

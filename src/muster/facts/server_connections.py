@@ -1,0 +1,50 @@
+"""How many of its connections a database server has given away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster.facts import postgres
+from muster.need import need
+from muster.probes import Probe, Rows
+from muster.targets import Postgres, ServerDatabase
+
+# What is kept for superusers is for nobody's service; PostgreSQL 16 keeps some for members of a role too.
+_POSTGRES = """
+SELECT count(*), current_setting('max_connections')::int,
+    current_setting('superuser_reserved_connections')::int
+        + coalesce(current_setting('reserved_connections', true), '0')::int
+FROM pg_stat_activity WHERE backend_type = 'client backend'"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConnections:
+    """Connections in ``use``, of ``most`` that a server accepts, of which some are ``reserved`` for its owners."""
+
+    used: int
+    most: int
+    reserved: int = 0
+
+    @property
+    def used_percent(self) -> float:
+        """Of those that a service can have; over 100 where what is reserved is in use too."""
+        return 100 * self.used / max(1, self.most - self.reserved)
+
+    def __str__(self) -> str:
+        kept = f", of which {self.reserved} are reserved" if self.reserved else ""
+        return f"{self.used} of {self.most} connections in use{kept}"
+
+
+def of_postgres(answer: Rows) -> ServerConnections:
+    """Make the fact of what PostgreSQL counts."""
+    used, most, reserved = postgres.one(answer)
+    return ServerConnections(int(used), int(most), int(reserved))
+
+
+@need(ServerDatabase)
+def server_connections(database: ServerDatabase) -> Probe[ServerConnections]:
+    """How many connections of the database server are in use."""
+    match database:
+        case Postgres():
+            return postgres.probe_all(database, _POSTGRES, of_postgres)
+    raise TypeError(f"nobody counts the connections of a {type(database).__name__}")
