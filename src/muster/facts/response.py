@@ -6,12 +6,12 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import urljoin
 
 from muster.jsonpath import bad_parts, breach, difference, excerpt, look_up
@@ -21,8 +21,13 @@ from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved, wi
 from muster.targets import HttpEndpoint, JsonRule
 from muster.text import printable, size
 
+T = TypeVar("T")
+
 #: So many characters of a body stand in a message.
 LONGEST_EXCERPT = 200
+
+#: So much of an answer is read of an API, which may have much to tell, in bytes.
+API_BYTES = 16 * 1_048_576
 
 #: The status codes that send elsewhere (RFC 9110, 15.4).
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -275,6 +280,33 @@ def request(endpoint: HttpEndpoint) -> HttpRequest:
         verify=endpoint.verify,
         max_redirects=0 if _expects_redirect(endpoint) else 10,
     )
+
+
+def over_api(
+    endpoint: HttpEndpoint, path: str, make: Callable[[Response], T], *, max_bytes: int = API_BYTES
+) -> Probe[T]:
+    """How to ask the API behind an endpoint for a fact, which ``make`` makes of its answer.
+
+    ``path`` comes after the endpoint's URL; the headers that authenticate are the endpoint's. The fact is unobserved
+    where the API is not there (neither 200 nor 503, or no JSON) or does not let the user in (401, 403).
+    """
+
+    def parsed(exchange: Exchange) -> T:
+        found = parse(exchange)
+        if found.status in (401, 403):
+            raise Unobserved("permission", f"{found.outcome}, expected a user who may ask {path.partition('?')[0]}")
+        if found.status not in (200, 503) or found.json_error:
+            raise Unobserved("missing", f"{found.outcome}, expected the JSON of {path.partition('?')[0]}")
+        return make(found)
+
+    url = endpoint.url.rstrip("/") + path
+    asked = replace(request(endpoint), url=url, method="GET", body=None, max_bytes=max_bytes, max_redirects=0)
+    return Probe(asked, parsed)
+
+
+def itself(answer: Response) -> Response:
+    """The answer as the fact (for `over_api`)."""
+    return answer
 
 
 def answered(exchange: Exchange) -> Answered:
