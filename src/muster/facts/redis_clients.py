@@ -21,7 +21,9 @@ class RedisClients:
     rejected: int
 
     def __str__(self) -> str:
-        return f"{plural(self.connected, 'client')}, {self.blocked} blocked; {self.rejected:,} rejected since the start"
+        return (
+            f"{plural(self.connected, 'client')}, {self.blocked} blocked; {self.rejected:,} rejected since the start"
+        )
 
 
 def parse(info: Info) -> RedisClients:

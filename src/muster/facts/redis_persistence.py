@@ -36,7 +36,11 @@ class RedisPersistence:
         return tuple(f"{what} is {status}" for what, status in told if status != "ok")
 
     def __str__(self) -> str:
-        log = f"append-only file {self.log}, its rewriting {self.rewrite}" if self.log_enabled else "no append-only file"
+        log = (
+            f"append-only file {self.log}, its rewriting {self.rewrite}"
+            if self.log_enabled
+            else "no append-only file"
+        )
         return f"snapshot {self.snapshot} and {plural(self.unsaved_changes, 'change')} since, {log}"
 
 

@@ -23,9 +23,10 @@ class RedisReplica:
 
 @dataclass(frozen=True, slots=True)
 class RedisReplication:
-    """Of a replica: its ``primary``, whether the ``link`` to it is ``up``, how long, in seconds, that has been ``down``
-    or since when the primary was ``silent`` (it speaks at least every 10 s, ``repl-ping-replica-period``), and whether
-    everything is being copied anew (``syncing``). Of a primary: its ``replicas``.
+    """Of a primary: its ``replicas``. Of a replica: its ``primary``, and whether the ``link`` to it is ``up``.
+
+    ``down`` is for how long, in seconds, it has not been, ``silent`` since when the primary said nothing: it speaks at
+    least every 10 s (``repl-ping-replica-period``). ``syncing``: everything is being copied anew.
     """
 
     primary: str = ""

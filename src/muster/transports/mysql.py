@@ -70,12 +70,9 @@ class MysqlSession:
 
     def begin(self) -> None:
         """Let nothing be changed, all times be UTC, and nobody be kept waiting. Blocks."""
-        settings = [
-            "SESSION TRANSACTION READ ONLY",
-            f"SESSION time_zone = '+00:00', lock_wait_timeout = {LOCK_PATIENCE}",
-        ]
+        settings = ["TRANSACTION READ ONLY", "time_zone = '+00:00'", f"lock_wait_timeout = {LOCK_PATIENCE}"]
         if not self._is_mariadb:
-            settings.append("SESSION information_schema_stats_expiry = 0")
+            settings.append("information_schema_stats_expiry = 0")
         with self._connection.cursor() as cursor:
             for setting in settings:
                 cursor.execute(f"SET SESSION {setting}")
@@ -193,6 +190,8 @@ def _not_opened(error: Exception, server: Server) -> Attempt:
         reason = getattr(below, "verify_message", "") or str(below.reason or below).replace("_", " ").lower()
         return Attempt("TLS failed", "wrong", f"{server}: {reason}")
     number, said = _told(error)
+    if number == 1044:
+        said += f"; GRANT SELECT ON {server.database}.* TO {server.user or 'root'}"
     if number in _LOGIN:
         outcome, cause = _LOGIN[number]
         return Attempt(outcome, cause, f"{server}: {said}")

@@ -1,0 +1,75 @@
+"""Who waits for whom in a MySQL or MariaDB database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster.facts import mysql
+from muster.need import need
+from muster.probes import Probe, Rows
+from muster.targets import Mysql
+from muster.text import amount, plural, printable
+
+# Rows that are locked, by InnoDB; then tables that somebody alters or has in use, of which only the wait is told.
+_SELECT = f"""
+SELECT r.trx_mysql_thread_id AS id, p.user AS waiter,
+    TIMESTAMPDIFF(SECOND, r.trx_wait_started, {mysql.NOW}) AS waited, LEFT(r.trx_query, 200) AS query,
+    b.trx_mysql_thread_id AS holder, h.user AS holder_name, h.command AS holder_command
+FROM information_schema.innodb_trx AS r
+JOIN /*M! information_schema.innodb_lock_waits AS w ON w.requesting_trx_id = r.trx_id
+     JOIN information_schema.innodb_trx AS b ON b.trx_id = w.blocking_trx_id */
+     /*!80000 performance_schema.data_lock_waits AS w ON w.requesting_engine_transaction_id = r.trx_id
+     JOIN information_schema.innodb_trx AS b ON b.trx_id = w.blocking_engine_transaction_id */
+LEFT JOIN information_schema.processlist AS p ON p.id = r.trx_mysql_thread_id
+LEFT JOIN information_schema.processlist AS h ON h.id = b.trx_mysql_thread_id
+UNION ALL
+SELECT id, user, time, LEFT(info, 200), NULL, NULL, NULL FROM information_schema.processlist
+WHERE state LIKE 'Waiting for%lock'
+ORDER BY 3 DESC LIMIT 900"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlLockWait:
+    """A session that waits for a lock for that many seconds, and the ``holders`` of it, in words; none where the
+    server does not say who has it."""
+
+    id: int
+    user: str
+    seconds: float
+    query: str
+    holders: tuple[str, ...]
+
+    def __str__(self) -> str:
+        holders = " and ".join(self.holders[:3]) or "a table that another session has in use"
+        more = f" and {len(self.holders) - 3} more" if len(self.holders) > 3 else ""
+        who = f"id {self.id} ({printable(self.user, 80)})"
+        return f"{who} waits {amount(self.seconds, 's')} for {holders}{more}: {self.query}"
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlLocks:
+    """The sessions of the server that wait for a lock, the longest wait first."""
+
+    waits: tuple[MysqlLockWait, ...]
+
+    def __str__(self) -> str:
+        return f"{plural(len(self.waits), 'session')} waiting for a lock"
+
+
+def parse(answer: Rows) -> MysqlLocks:
+    """Make the fact of rows with a waiting session and one that it waits for."""
+    waits: dict[int, MysqlLockWait] = {}
+    for number, waiter, waited, query, holder, name, command in answer.rows:
+        holders = waits[number].holders if number in waits else ()
+        if holder is not None:
+            told = f"id {holder} ({printable(f'{name}, {command}', 80)})"
+            holders = (*holders, *((told,) if told not in holders else ()))
+        seconds, said = max(0.0, float(waited or 0)), mysql.beginning(query)
+        waits[number] = MysqlLockWait(int(number), str(waiter or ""), seconds, said, holders)
+    return MysqlLocks(tuple(sorted(waits.values(), key=lambda wait: -wait.seconds)))
+
+
+@need(Mysql)
+def mysql_locks(database: Mysql) -> Probe[MysqlLocks]:
+    """The sessions of the server that wait for a lock, and who blocks them."""
+    return mysql.probe(database, _SELECT, parse)
