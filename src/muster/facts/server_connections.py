@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import mysql, postgres
+from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import Probe, Rows
-from muster.targets import Postgres, ServerDatabase
+from muster.targets import Mysql, Postgres, Redis, ServerDatabase
 
 # What is kept for superusers is for nobody's service; PostgreSQL 16 keeps some for members of a role too.
 _POSTGRES = """
@@ -41,10 +42,25 @@ def of_postgres(answer: Rows) -> ServerConnections:
     return ServerConnections(int(used), int(most), int(reserved))
 
 
+def of_mysql(answer: Rows) -> ServerConnections:
+    """Make the fact of the server's counters; the one connection that it keeps for its owner is not among them."""
+    counted = mysql.status(answer)
+    return ServerConnections(counted["threads_connected"], counted["max_connections"])
+
+
+def of_redis(info: Info) -> ServerConnections:
+    """Make the fact of ``INFO``, which tells ``maxclients`` from Redis 6.2 on."""
+    return ServerConnections(info.number("connected_clients"), info.number("maxclients"))
+
+
 @need(ServerDatabase)
 def server_connections(database: ServerDatabase) -> Probe[ServerConnections]:
     """How many connections of the database server are in use."""
     match database:
         case Postgres():
             return postgres.probe_all(database, _POSTGRES, of_postgres)
+        case Mysql():
+            return mysql.probe(database, mysql.STATUS, of_mysql)
+        case Redis():
+            return ask_info(database, of_redis)
     raise TypeError(f"nobody counts the connections of a {type(database).__name__}")

@@ -45,6 +45,8 @@ def parse(answer: ServerAnswer) -> ServerVersion:
     """
     if not answer.attempt.connected:
         raise Unobserved(answer.attempt.cause or "network", str(answer.attempt))
+    if not answer.version:
+        raise Unobserved("permission", "the server does not tell its version to this user (Redis: allow it +info)")
     if not numbers(answer.version):
         raise Unobserved("unreadable", f"{printable(answer.version, 80)!r} is no version")
     return ServerVersion(answer.version)
