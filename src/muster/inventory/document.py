@@ -145,6 +145,9 @@ class Document:
     ``name`` is the file as the user typed it; ``content`` are its bytes.
     """
 
+    empty = "is empty; an inventory names hosts, such as hosts: {here: {connection: local}}"
+    no_mapping = "is not an inventory: the top level has to be a mapping (hosts:, groups:, ...)"
+
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self.content = self._read(path)
@@ -204,9 +207,9 @@ class Document:
             if composer is not None and hasattr(composer, "dispose"):
                 composer.dispose()
         if root is None or (isinstance(root, ScalarNode) and not root.value):
-            raise self._fail("is empty; an inventory names hosts, such as hosts: {here: {connection: local}}")
+            raise self._fail(self.empty)
         if not isinstance(root, MappingNode):
-            raise self._fail("is not an inventory: the top level has to be a mapping (hosts:, groups:, ...)")
+            raise self._fail(self.no_mapping)
         return root
 
     def position(self, node: Node) -> Position:
