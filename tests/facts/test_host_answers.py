@@ -6,16 +6,22 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
 from muster.facts import (
+    accounts,
+    certificate_files,
     clock,
     cpu,
+    cron_jobs,
     expected_units,
+    failed_logins,
     failed_units,
+    file_rules,
     file_state,
     filesystems,
     inodes,
@@ -27,22 +33,34 @@ from muster.facts import (
     open_files,
     pending_reboot,
     readonly_filesystems,
+    sshd_settings,
     swap,
+    updates,
     uptime,
+    world_writable,
     zombies,
 )
 from muster.need import Catalogue
 from muster.probes import Command, DoesNotApply, Output
-from muster.targets import Host
+from muster.targets import FileRule, Host
 from tests.facts.recordings import RECORDED
 
 Parser = Callable[[Output], Any]
 
 PARSERS: dict[str, list[Parser]] = {
+    "accounts": [accounts.parse],
+    "certificate_files": [
+        partial(certificate_files.parse, paths=("/srv/app/server.crt",), now=datetime(2026, 11, 20, tzinfo=UTC))
+    ],
     "clock": [clock.parse],
+    "cron_jobs": [partial(cron_jobs.parse, expected=("backup-database.sh",))],
     "cpu": [cpu.counters],
     "expected_units": [partial(expected_units.parse, names=("steady", "broken.service", "nope", "-.mount"))],
+    "failed_logins": [partial(failed_logins.parse, window=3_600.0)],
     "failed_units": [failed_units.parse],
+    "file_rules": [
+        partial(file_rules.parse, rules={"/srv/secret": FileRule(mode=0o600), "/a": FileRule(), "/b": FileRule()})
+    ],
     "file_state": [partial(file_state.parse, path="/etc/shadow")],
     "filesystems": [filesystems.parse, inodes.parse],
     "kernel_log": [partial(kernel_log.parse, window=86_400.0)],
@@ -53,7 +71,10 @@ PARSERS: dict[str, list[Parser]] = {
     "open_files": [open_files.parse],
     "pending_reboot": [pending_reboot.parse],
     "readonly_filesystems": [readonly_filesystems.parse],
+    "sshd_settings": [partial(sshd_settings.parse, expected={"PermitRootLogin": "no", "MaxAuthTries": "3"})],
+    "updates": [updates.parse],
     "uptime": [uptime.parse],
+    "world_writable": [partial(world_writable.parse, folders=("/srv/app/folder", "/etc/ssh"))],
     "zombies": [zombies.parse],
 }
 ANSWERS = [

@@ -51,11 +51,41 @@ def test_what_listens_elsewhere_or_not_at_all_is_told(ports: ListeningPorts, exp
     assert ports.missing(("22", expected)) == [message]
 
 
+ALL = ("22", "53/udp", "68/udp", "80", "546/udp", "5432", "6379", "8787", "9000")
+
+
+def test_ports_that_are_allowed_are_none_beyond(ports: ListeningPorts) -> None:
+    assert ports.beyond(ALL) == []
+    assert len(ports.beyond(())) == len(ports)
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "entry", "beyond"),
+    [
+        ("22", "22/udp", ["0.0.0.0:22/tcp"]),
+        ("22", "127.0.0.1:22", ["0.0.0.0:22/tcp"]),
+        ("53/udp", "127.0.0.53:53/udp", []),
+        ("53/udp", "53", ["127.0.0.53:53/udp"]),
+        ("80", "0.0.0.0:80", []),
+        ("80", "[::]:80", []),
+        ("5432", "[fd00::5]:5432", ["10.20.30.40:5432/tcp"]),
+        ("8787", "0.0.0.0:8787", ["127.0.0.1:8787/tcp"]),
+        ("9000", "127.0.0.1:9001", ["127.0.0.1:9000/tcp"]),
+    ],
+)
+def test_an_entry_with_an_address_allows_that_address_only(
+    ports: ListeningPorts, instead_of: str, entry: str, beyond: list[str]
+) -> None:
+    assert ports.beyond((*(each for each in ALL if each != instead_of), entry)) == beyond
+
+
 @pytest.mark.parametrize("wrong", ["", "http", "8787/sctp", "somewhere:8787"])
 def test_what_is_no_port_is_refused(ports: ListeningPorts, wrong: str) -> None:
     wrong_address = ListeningPorts((Port(8787, "tcp", "127.0.0.1"),))
     with pytest.raises(ValueError, match=r"port|address"):
         wrong_address.missing((wrong,))
+    with pytest.raises(ValueError, match=r"port|address"):
+        wrong_address.beyond((wrong,))
 
 
 def test_a_big_endian_host_writes_addresses_the_other_way_round() -> None:

@@ -50,7 +50,8 @@ for often in hourly daily weekly monthly yearly; do
 done
 if [ -d /run/systemd/system ]; then
     echo "@ systemd"
-    timers=$(systemctl list-units --type=timer --state=active --plain --full --no-legend --no-pager) || echo "! systemd"
+    timers=$(systemctl list-units --type=timer --state=active --plain --full --no-legend --no-pager) ||
+        echo "! systemd"
     set -f
     set -- $(printf '%s\\n' "$timers" | sed 's/ .*//')
     printf ' %s\\n' "$@"
