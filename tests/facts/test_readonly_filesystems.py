@@ -61,6 +61,11 @@ def test_a_name_with_a_blank_is_found_in_both_tables() -> None:
     assert [each.mount for each in found] == ["/a b"]
 
 
+def test_a_declaration_that_was_taken_back_does_not_count() -> None:
+    fstab = "/dev/sdb1 /data ext4 defaults 0 2\n#/dev/sdb1 /data ext4 ro 0 2\n"
+    assert len(mounts(f"{ROOT}30 24 8:17 / /data ro - ext4 /dev/sdb1 ro\n", fstab)) == 1
+
+
 def test_a_host_without_disks_has_none_to_lose() -> None:
     with pytest.raises(DoesNotApply, match="no filesystem of this host is on a disk"):
         mounts("")

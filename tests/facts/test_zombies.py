@@ -31,7 +31,7 @@ def test_zombies_are_found_with_their_parents_whatever_they_are_called(host: str
     )
 
 
-@pytest.mark.parametrize("name", ["x) Z 1", "x\n7 (y) Z 1 1 1", "(((", "a b) S 1 (", "\n", ""])
+@pytest.mark.parametrize("name", ["x) Z 1", "x\n7 (y) Z 1 1 1", "y) Z 1 1 1\n", "(((", "a b) S 1 (", "\n", ""])
 def test_a_process_cannot_make_itself_or_another_a_zombie_by_its_name(name: str) -> None:
     found = parse(said(process(1, "init") + process(4, name) + process(9, "sh") + "end\n"))
     assert (len(found), found.processes) == (0, 3)
