@@ -107,7 +107,7 @@ def test_files_that_are_as_their_rules_are_right() -> None:
 
 
 def test_files_that_are_not_are_named() -> None:
-    with pytest.raises(AssertionError, match="^/a mode 0644, expected 0640, /b is not there$"):
+    with pytest.raises(AssertionError, match=r"^/a mode 0644, expected 0640, /b is not there"):
         security.test_files_keep_their_rules(FileRules((), ("/a mode 0644, expected 0640", "/b is not there")))
 
 
@@ -133,7 +133,7 @@ def test_sshd_that_is_set_as_expected_is_right() -> None:
 
 def test_sshd_that_is_set_otherwise_is_told() -> None:
     host = Host(name="a", sshd={"PermitRootLogin": "no"})
-    with pytest.raises(AssertionError, match="^PermitRootLogin yes, expected no$"):
+    with pytest.raises(AssertionError, match=r"^PermitRootLogin yes, expected no"):
         security.test_sshd_is_set_as_expected(host, SshdSettings({"PermitRootLogin": "yes"}, True))
 
 
