@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import containers, databases, endpoints, hosts, security
+from tests.faults import containers, databases, endpoints, hosts, processes, security
 from tests.faults.cases import Ran, shared
 from tests.servers.docker import Engine
 from tests.servers.http import Certificates
@@ -49,3 +49,8 @@ def host_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account)
 @pytest.fixture(scope="session")
 def security_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran:
     return shared(runs_folder, "security", lambda folder: security.judged(folder, engine, ops, sudo_ops))
+
+
+@pytest.fixture(scope="session")
+def process_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran:
+    return shared(runs_folder, "processes", lambda folder: processes.judged(folder, engine, ops, sudo_ops))

@@ -48,9 +48,9 @@ def lacking(checks: Iterable[str], records: Iterable[Mapping[str, str]]) -> list
 
 @pytest.fixture
 def records(
-    container_run: Ran, database_run: Ran, endpoint_run: Ran, host_run: Ran, security_run: Ran
+    container_run: Ran, database_run: Ran, endpoint_run: Ran, host_run: Ran, process_run: Ran, security_run: Ran
 ) -> list[dict[str, str]]:
-    runs = (container_run, database_run, endpoint_run, host_run, security_run)
+    runs = (container_run, database_run, endpoint_run, host_run, process_run, security_run)
     return [record for ran in runs for record in ran.results]
 
 

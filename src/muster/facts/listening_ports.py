@@ -14,7 +14,7 @@ from muster.targets import Host
 # The kernel writes addresses as it keeps them, so the order of their bytes is the machine's: the sixth byte
 # of any program tells it (1 little, 2 big; elf(5), EI_DATA). 0A is a TCP socket that listens, 07 a UDP
 # socket that takes from anyone. The last line proves that the list is whole.
-_SCRIPT = """\
+SCRIPT = """\
 [ -r /proc/net/tcp ] || { echo "/proc/net/tcp: no such file, or permission denied" >&2; exit 1; }
 dd if=/proc/self/exe bs=1 skip=5 count=1 2>/dev/null | tr '\\001\\002' LB; echo
 for table in tcp tcp6 udp udp6; do
@@ -135,4 +135,4 @@ def _address(digits: str, little: bool) -> str:
 @need(Host)
 def listening_ports(host: Host) -> Probe[ListeningPorts]:
     """Which TCP and UDP ports listen on the host, at which addresses."""
-    return Probe(Command(_SCRIPT, timeout=host.timeout, max_bytes=1_048_576), parse)
+    return Probe(Command(SCRIPT, timeout=host.timeout, max_bytes=1_048_576), parse)
