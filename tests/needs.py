@@ -61,12 +61,14 @@ def _swap() -> str | None:
 
 
 def _loop() -> str | None:
-    """A file that can be mounted as a disk, whose errors make the kernel take back the right to write."""
+    """A file that can be mounted as a disk, whose errors make the kernel take back the right to write, and an overlay
+    over this machine's files."""
     if reason := _root() or _programs("mkfs.ext4", "losetup", "findmnt", "unshare"):
         return reason
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(8 << 20)
         script = 'mkfs.ext4 -q "$0" && mount -o loop "$0" /mnt && ls /sys/fs/ext4/loop*/trigger_fs_error'
+        script += " && cd /mnt && mkdir u w r && mount -t overlay -o lowerdir=/,upperdir=u,workdir=w own r"
         words = ["unshare", "--mount", "sh", "-c", script, file.name]
         done = subprocess.run(words, check=False, capture_output=True, env={"PATH": PATH})
     return None if done.returncode == 0 else "no file can be mounted as a disk here"
@@ -81,6 +83,13 @@ def _venv() -> str | None:
     return None if importlib.util.find_spec("ensurepip") else "this Python cannot make virtual environments"
 
 
+def _postgres() -> str | None:
+    """Debian keeps its programs where no PATH leads. It does not run as root."""
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        return "postgresql not installed"
+    return _programs("runuser") if os.geteuid() == 0 else None
+
+
 #: By name, the question whether a need is met: None where it is, else why not.
 NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": lambda: _programs("chromium", "chromedriver"),
@@ -88,6 +97,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "faketime": _faketime,
     "loop": _loop,
     "netns": _netns,
+    "postgres": _postgres,
     "root": _root,
     "sqlite3": lambda: _programs("sqlite3"),
     "sshd": lambda: _programs("sshd", "ssh", "ssh-keygen"),
