@@ -21,6 +21,7 @@ PACKAGES = {
     "faketime": ("faketime",),
     "loop": ("e2fsprogs", "mount", "util-linux"),
     "netns": ("iproute2", "openssh-server"),
+    "postgres": ("postgresql",),
     "sqlite3": ("sqlite3",),
     "sshd": ("openssh-server", "openssh-client"),
     "sudo": ("sudo", "passwd"),

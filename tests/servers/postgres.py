@@ -1,18 +1,21 @@
 """Real PostgreSQL servers, each in a throwaway folder, on a free port of 127.0.0.1 and on a socket in its folder.
 
 ``with Postgres() as server:`` makes one; ``server.sql("SELECT 1")`` runs a statement as its superuser. ``postgres``
-logs in without a password on the socket only; everybody else by SCRAM. ``tls`` are the files of a certificate.
+logs in without a password on the socket only; everybody else by SCRAM.
 It refuses to run as root: there, it runs as the user ``postgres``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socketserver
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,7 +57,7 @@ class Postgres:
         self,
         settings: Mapping[str, str] | None = None,
         *,
-        tls: tuple[Path, Path] | None = None,
+        tls: bool = False,
         replica_of: Postgres | None = None,
     ) -> None:
         bin_folder = programs()
@@ -74,13 +77,9 @@ class Postgres:
             of = ["-h", str(replica_of.folder), "-p", str(replica_of.port), "-U", "postgres"]
             self._program("pg_basebackup", *of, "-D", str(self.data), "-R", "-c", "fast", "-X", "stream")
         (self.data / "pg_hba.conf").write_text(HBA)
-        if tls is not None:
+        if tls:
             self._settings |= {"ssl": "on"}
-            for source, name in zip(tls, ("server.crt", "server.key"), strict=True):
-                shutil.copy(source, self.data / name)
-                (self.data / name).chmod(0o600)
-                if self._as:
-                    shutil.chown(self.data / name, "postgres", "postgres")
+            self._certify()
         self._settings |= settings or {}
         self._process: Background | None = None
 
@@ -91,6 +90,10 @@ class Postgres:
     def __exit__(self, *error: object) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def ca_file(self) -> Path:
+        return self.folder / "ca.pem"
 
     @property
     def socket(self) -> Path:
@@ -140,6 +143,19 @@ class Postgres:
         known = {"engine": "postgresql", "port": self.port, "user": user, "password": password}
         return Server(**{**known, "database": "postgres", **more})
 
+    def _certify(self) -> None:
+        import trustme
+
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self.ca_file)
+        certificate = authority.issue_cert("127.0.0.1", "localhost")
+        certificate.cert_chain_pems[0].write_to_path(self.data / "server.crt")
+        key = self.data / "server.key"
+        key.touch(0o600)
+        certificate.private_key_pem.write_to_path(key)
+        if self._as:
+            shutil.chown(key, "postgres", "postgres")
+
     def _program(self, name: str, *words: str) -> None:
         command: Sequence[str] = [*self._as, str(self._bin / name), *words]
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
@@ -152,3 +168,28 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
+
+
+@contextlib.contextmanager
+def impostor(says: bytes, *, forever: bool = False) -> Iterator[int]:
+    """A port of something else: it waits to be spoken to, says this (again and again) and closes."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1024)
+            with contextlib.suppress(OSError):
+                self.request.sendall(says)
+                while forever:
+                    self.request.sendall(says)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()

@@ -64,6 +64,8 @@ class PostgresSession:
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self.version = ""
         self._connection = connection
+        # Of a database without an encoding text is what somebody wrote; the server would not send it as UTF-8.
+        self._raw = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
 
     @property
     def broken(self) -> bool:
@@ -112,8 +114,11 @@ class PostgresSession:
         try:
             async with connection.pipeline(), connection.cursor() as cursor:
                 await connection.execute("BEGIN READ ONLY")
+                await connection.execute("SET LOCAL TimeZone = 'UTC'")
                 await connection.execute(f"SET LOCAL statement_timeout = {patience}")
                 await connection.execute(f"SET LOCAL lock_timeout = {min(LOCK_PATIENCE_MS, patience)}")
+                if self._raw:
+                    await connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
                 await cursor.execute(statement.encode())
                 await connection.execute("ROLLBACK")
                 rows = await cursor.fetchall()

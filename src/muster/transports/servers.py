@@ -217,6 +217,12 @@ class _Place:
         except TimeoutError:
             await self._lost(said=False)
             raise Unobserved("timeout", f"{self._server} did not answer in {question.timeout:g} s") from None
+        except Unobserved:
+            ended = self._way.refused
+            if ended is None:
+                raise
+            # The driver knows only that its connection broke.
+            raise Unobserved(ended.attempt.cause or "network", f"{self._server}: {ended.attempt}") from None
         finally:
             if self._session is not None and self._session.broken:
                 await self._lost(said=True)
