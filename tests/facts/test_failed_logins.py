@@ -34,6 +34,20 @@ ATTEMPTS = {
 @ sshd[72]: PAM 2 more authentication failures; logname= uid=0 tty=ssh ruser= rhost=192.0.2.7  user=ops
 """,
     ),
+    "repeated lines that rsyslog folds": (
+        4,
+        """\
+@ sshd[84]: Failed password for ops from 192.0.2.7 port 40128 ssh2
+@ sshd[84]: message repeated 3 times: [ Failed password for ops from 192.0.2.7 port 40128 ssh2]
+""",
+    ),
+    "an sshd that logs errors only": (
+        3,
+        """\
+@ sshd[85]: pam_unix(sshd:auth): authentication failure; logname= uid=0 tty=ssh ruser= rhost=192.0.2.7  user=ops
+@ sshd[85]: PAM 2 more authentication failures; logname= uid=0 tty=ssh ruser= rhost=192.0.2.7  user=ops
+""",
+    ),
     "a user who is not there": (
         1,
         """\

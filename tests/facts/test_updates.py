@@ -36,6 +36,12 @@ def test_dnf_tells_what_is_for_security_each_package_once() -> None:
     assert found.security == ("kernel", "kernel-core", "openssl")
 
 
+def test_what_dnf_says_of_the_kernel_that_runs_is_no_package() -> None:
+    kernel = "Security: kernel-core-5.14.0-427.16.1.el9_4.x86_64 is an installed security update"
+    text = f"dnf\n= updates\n\nbash.x86_64  5.1.8-9.el9  baseos\n{kernel}\n= security\nstatus 100\n"
+    assert parse(said(f"{text}now 1715000000\nlists 1714900000\nend\n")).names == ("bash",)
+
+
 def test_apk_does_not_tell_what_is_for_security() -> None:
     found = read("alpine3.19")
     assert found.names == ("busybox", "libcrypto3", "libssl3")

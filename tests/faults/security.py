@@ -138,6 +138,11 @@ CASES = (
         },
     ),
     Case(
+        "closed-journal",
+        {**ssh("journal"), "failed_logins": "1h"},
+        {"failed_logins_are_few": unknown("journal: permission denied", "group adm", cause="permission")},
+    ),
+    Case(
         "defaults",
         {**ssh("open"), "sshd": {"PermitRootLogin": "no", "MaxSessions": "10"}},
         {
@@ -239,6 +244,12 @@ touch "$root/var/log/messages"
 chmod 600 "$root/var/log/messages" "$root/etc/ssh/sshd_config"
 chmod 700 "$root/etc/cron.d"
 """
+#: A journal that only root and its groups may read, in a host that systemd seems to run.
+JOURNAL = """
+echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+mkdir -p "$root/run/systemd/system" "$root/var/log/journal/0123456789abcdef0123456789abcdef"
+install -m 600 PLACE/system.journal "$root/var/log/journal/0123456789abcdef0123456789abcdef"
+"""
 #: What listens on the host that is kept badly: TCP to all and to the host itself, and UDP.
 LISTEN = """
 import socket, time
@@ -262,12 +273,17 @@ def judged(folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran
         serving.callback(shutil.rmtree, place)
         _make(place)
         start = serving.enter_context
+        watched = machine(engine, "watched", UNITS, journal=True)
+        watched.exec_run(["sh", "-c", GUESS])
+        journal = watched.exec_run(["sh", "-c", "cat /run/log/journal/*/system.journal"]).output
+        (place / "system.journal").write_bytes(journal)
         hosts: dict[str, Sshd] = {
             "kept": start(cut_off_host(changes=kept + 'touch "$root/var/log/auth.log"\n')),
             "lax": start(_listening(start(cut_off_host(changes=lax)), folder)),
             "closed": start(Sshd(user=ops.name, changes=kept + CLOSED)),
             "sudo": start(Sshd(user=sudo_ops.name, changes=kept + CLOSED)),
             "open": start(Sshd(user=ops.name, changes=kept)),
+            "journal": start(Sshd(user=ops.name, changes=own + JOURNAL.replace("PLACE", str(place)))),
             "bare": start(Sshd(without=["apt-get", "getent"], changes=own)),
         }
         settings: dict[str, object] = {"engine": engine.socket}
@@ -275,7 +291,6 @@ def judged(folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran
         for name, host in hosts.items():
             known = {"port": host.port, "user": host.user, "address": host.address, "folder": host.folder}
             settings |= {f"{name}_{part}": value for part, value in known.items()}
-        machine(engine, "watched", UNITS, journal=True).exec_run(["sh", "-c", GUESS])
         inventory = {"defaults": {"limits": CALM}, "hosts": {case.name: case.entry for case in CASES}}
         # A file's path is a key here, in which no variable stands.
         ran = run(folder, json.dumps(inventory, indent=1).replace(PLACE, str(place)), settings=settings)
