@@ -249,6 +249,12 @@ databases:
     assert without_source(cache.keys["session:*"]) == (10_000, None, None, None)
 
 
+def test_a_unix_socket_of_postgresql_is_named_by_its_folder_as_libpq_does(read: Read) -> None:
+    for host in ("/run/postgresql", "/run/postgresql/", "/run/postgresql/.s.PGSQL.5433"):
+        inventory = read(f"databases: {{p: {{url: 'postgresql://muster@:5433/x?host={host}'}}}}\n")
+        assert only(inventory, Postgres).server.socket == "/run/postgresql/.s.PGSQL.5433"
+
+
 def test_a_password_is_in_no_text_about_a_server(read: Read) -> None:
     inventory = read("databases: {p: {url: 'postgresql://muster@a/x', password: '${env:MUSTER_TEST_TOKEN}'}}\n")
     probe = only(inventory, Postgres)

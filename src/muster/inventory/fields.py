@@ -163,11 +163,17 @@ def _server(entry: Mapping[str, Any]) -> Server:
         engine=engine,  # type: ignore[arg-type]
         address=parts.hostname or "127.0.0.1",
         port=parts.port or port,
-        socket=socket,
+        socket=_socket_file(engine, socket, parts.port or port) if socket else None,
         user=user,
         database=unquote(parts.path.strip("/")),
         **{key: entry[key] for key in ("password", "tls", "verify", "ca_file") if key in entry},
     )
+
+
+def _socket_file(engine: str, socket: str, port: int) -> str:
+    """The socket's own path: of PostgreSQL people name its folder, as libpq does."""
+    folder_of_libpq = engine == "postgresql" and ".s.PGSQL." not in socket
+    return f"{socket.rstrip('/')}/.s.PGSQL.{port}" if folder_of_libpq else socket
 
 
 def _table(entry: Mapping[str, Any], limit: MakeLimit) -> Table:
