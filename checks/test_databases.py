@@ -83,6 +83,19 @@ def test_database_size_is_within_limits(sqlite_file: SqliteFile, measure: Measur
 
 
 @check(
+    severity="warning",
+    remediation="lsof FILE-wal: who reads without an end? Restart it; sqlite3 FILE 'PRAGMA wal_checkpoint(TRUNCATE)'",
+    runbook="databases.md#write-ahead-log-grows",
+)
+def test_database_write_ahead_log_is_small(sqlite_file: SqliteFile, measure: Measure) -> None:
+    """The write-ahead log of the database is taken over into its file.
+
+    A reader that never ends keeps it from that: it grows, and every query has to search it.
+    """
+    measure("database_wal_bytes", sqlite_file.wal_bytes)
+
+
+@check(
     severity="critical",
     remediation="Stop what writes to it and copy the file; sqlite3 FILE .recover, or restore the last backup",
     runbook="databases.md#database-is-damaged",

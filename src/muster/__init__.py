@@ -55,6 +55,12 @@ if TYPE_CHECKING:
     from muster.facts.listening_ports import ListeningPorts as ListeningPorts
     from muster.facts.load import Load as Load
     from muster.facts.memory import Memory as Memory
+    from muster.facts.mysql_locks import MysqlLocks as MysqlLocks
+    from muster.facts.mysql_refusals import MysqlRefusals as MysqlRefusals
+    from muster.facts.mysql_replication import MysqlReplication as MysqlReplication
+    from muster.facts.mysql_sessions import MysqlSessions as MysqlSessions
+    from muster.facts.mysql_statements import MysqlStatements as MysqlStatements
+    from muster.facts.mysql_tables import MysqlTables as MysqlTables
     from muster.facts.oom_kills import OomKills as OomKills
     from muster.facts.open_files import OpenFiles as OpenFiles
     from muster.facts.pending_reboot import PendingReboot as PendingReboot
@@ -65,6 +71,7 @@ if TYPE_CHECKING:
     from muster.facts.postgres_followers import PostgresFollowers as PostgresFollowers
     from muster.facts.postgres_locks import PostgresLocks as PostgresLocks
     from muster.facts.postgres_replica import PostgresReplica as PostgresReplica
+    from muster.facts.postgres_replica import PostgresReplicaLag as PostgresReplicaLag
     from muster.facts.postgres_sessions import PostgresSessions as PostgresSessions
     from muster.facts.postgres_size import PostgresSize as PostgresSize
     from muster.facts.postgres_statements import PostgresStatements as PostgresStatements
@@ -76,9 +83,19 @@ if TYPE_CHECKING:
     from muster.facts.process_ports import ProcessPorts as ProcessPorts
     from muster.facts.process_restarts import ProcessRestarts as ProcessRestarts
     from muster.facts.process_usage import ProcessUsage as ProcessUsage
+    from muster.facts.query_values import QueryValues as QueryValues
     from muster.facts.rabbitmq import RabbitmqQueues as RabbitmqQueues
     from muster.facts.readonly_filesystems import ReadonlyFilesystems as ReadonlyFilesystems
+    from muster.facts.redis_clients import RedisClients as RedisClients
+    from muster.facts.redis_keys import RedisKeys as RedisKeys
+    from muster.facts.redis_memory import RedisMemory as RedisMemory
+    from muster.facts.redis_persistence import RedisPersistence as RedisPersistence
+    from muster.facts.redis_replication import RedisReplication as RedisReplication
+    from muster.facts.redis_slow_log import RedisClock as RedisClock
+    from muster.facts.redis_slow_log import RedisSlowLog as RedisSlowLog
     from muster.facts.response import Response as Response
+    from muster.facts.rows import NewestRows as NewestRows
+    from muster.facts.rows import RowCounts as RowCounts
     from muster.facts.server_connections import ServerConnections as ServerConnections
     from muster.facts.server_role import ServerRole as ServerRole
     from muster.facts.server_version import ServerVersion as ServerVersion
@@ -176,6 +193,13 @@ _HOMES = {
     "Measure": "judge",
     "Memory": "facts.memory",
     "Mysql": "targets",
+    "MysqlLocks": "facts.mysql_locks",
+    "MysqlRefusals": "facts.mysql_refusals",
+    "MysqlReplication": "facts.mysql_replication",
+    "MysqlSessions": "facts.mysql_sessions",
+    "MysqlStatements": "facts.mysql_statements",
+    "MysqlTables": "facts.mysql_tables",
+    "NewestRows": "facts.rows",
     "OomKills": "facts.oom_kills",
     "OpenFiles": "facts.open_files",
     "Output": "probes",
@@ -187,6 +211,7 @@ _HOMES = {
     "PostgresFollowers": "facts.postgres_followers",
     "PostgresLocks": "facts.postgres_locks",
     "PostgresReplica": "facts.postgres_replica",
+    "PostgresReplicaLag": "facts.postgres_replica",
     "PostgresSessions": "facts.postgres_sessions",
     "PostgresSize": "facts.postgres_size",
     "PostgresStatements": "facts.postgres_statements",
@@ -200,10 +225,19 @@ _HOMES = {
     "ProcessRestarts": "facts.process_restarts",
     "ProcessState": "facts.process",
     "ProcessUsage": "facts.process_usage",
+    "QueryValues": "facts.query_values",
     "RabbitmqQueues": "facts.rabbitmq",
     "ReadonlyFilesystems": "facts.readonly_filesystems",
     "Redis": "targets",
+    "RedisClients": "facts.redis_clients",
+    "RedisClock": "facts.redis_slow_log",
+    "RedisKeys": "facts.redis_keys",
+    "RedisMemory": "facts.redis_memory",
+    "RedisPersistence": "facts.redis_persistence",
+    "RedisReplication": "facts.redis_replication",
+    "RedisSlowLog": "facts.redis_slow_log",
     "Response": "facts.response",
+    "RowCounts": "facts.rows",
     "Rows": "probes",
     "Sample": "probes",
     "Samples": "probes",

@@ -65,6 +65,14 @@ MEASURABLE: Mapping[str, Measurable] = {
     "clock_offset_seconds": Measurable(
         "s", "how far the host's clock is from ours, for certain", Limit(warning=1, critical=30)
     ),
+    # MySQLTuner's bound, of all connections since the start.
+    "connections_aborted_percent": Measurable(
+        "%", "connections that ended before anybody was logged in, since the server started", Limit(warning=3)
+    ),
+    # Whoever was refused has failed; a server counts since it started.
+    "connections_refused": Measurable(
+        "", "connections refused because there were too many, since the server started", Limit(warning=0)
+    ),
     # What one burst of a service's pool takes is left; at 95 somebody will be refused soon.
     "connections_used_percent": Measurable(
         "%", "connections of a database server in use, of those not reserved", Limit(warning=80, critical=95)
@@ -89,6 +97,10 @@ MEASURABLE: Mapping[str, Measurable] = {
     "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others", Limit(warning=10)),
     "cpu_used_percent": Measurable("%", "processor time in use, over a second", Limit(warning=80)),
     "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
+    # What the inventory says is not to be kept is to be deleted.
+    "expired_rows": Measurable("", "rows of a table that are older than they may become", Limit(warning=0)),
+    # SQLite takes it over at 1000 pages, some 4 MB, by itself (wal_autocheckpoint).
+    "database_wal_bytes": Measurable("B", "size of an SQLite file's write-ahead log", Limit(warning=64 << 20)),
     # The network-probe guide warns above 10 in the log; a typing error or two a day is nobody's attack.
     "failed_logins": Measurable("", "logins that failed, in the window", Limit(warning=10)),
     "filesystem_used_percent": Measurable(
@@ -121,6 +133,7 @@ MEASURABLE: Mapping[str, Measurable] = {
     "memory_used_percent": Measurable(
         "%", "memory that programs cannot get without swapping", Limit(warning=85, critical=95)
     ),
+    "newest_row_seconds": Measurable("s", "age of the newest row of a table"),
     # A host that is well kills nothing; the kernel counts since it started.
     "oom_kills": Measurable("", "processes killed for want of memory since the kernel started", Limit(warning=0)),
     "open_files_percent": Measurable("%", "open files, of those that can be", Limit(warning=80, critical=95)),
@@ -137,6 +150,21 @@ MEASURABLE: Mapping[str, Measurable] = {
     "process_restarts": Measurable("", "restarts of a program by systemd", Limit(warning=0)),
     "process_threads": Measurable("", "threads of a program"),
     "process_uptime_seconds": Measurable("s", "time since a program was started"),
+    "query_value": Measurable("", "number that a query of the inventory gives"),
+    # A memory that is large enough throws nothing out; the server counts since it started.
+    "redis_evicted_keys": Measurable("", "keys thrown out for want of memory since Redis started", Limit(warning=0)),
+    # From 10 MiB in vain on; MEMORY DOCTOR speaks of it at 1.4 (of all the memory of the process).
+    "redis_fragmentation_ratio": Measurable(
+        "", "memory that Redis' allocator holds for each byte in use", Limit(warning=1.4)
+    ),
+    "redis_keys": Measurable("", "keys of a Redis database that match a pattern"),
+    # Awesome Prometheus Alerts warns above 90 % (RedisOutOfConfiguredMaxmemory); above 95 little is left to react.
+    "redis_memory_percent": Measurable(
+        "%", "memory in use by Redis, of maxmemory, else of the machine's", Limit(warning=80, critical=95)
+    ),
+    # Of those that take more than 10 ms by default: now and then is nobody's fault.
+    "redis_slow_commands": Measurable("", "commands in Redis' slow log of the last hour", Limit(warning=10)),
+    "redis_unsaved_changes": Measurable("", "changes since Redis last wrote a snapshot"),
     # 16 segments of PostgreSQL's log: more than a replica that keeps up is ever behind.
     "replication_lag_bytes": Measurable(
         "B", "what a replica has not replayed yet, as its primary sees it", Limit(warning=1 << 28)
@@ -147,6 +175,10 @@ MEASURABLE: Mapping[str, Measurable] = {
     ),
     # A queue is there to be emptied (RabbitMQ's guide "Monitoring"); a thousand is where shared alerting rules begin.
     "rabbitmq_queue_messages": Measurable("", "messages in a queue of RabbitMQ", Limit(warning=1_000)),
+    # A primary speaks every 10 s, and is given up after 60 (repl-ping-replica-period, repl-timeout).
+    "replication_silence_seconds": Measurable(
+        "s", "time since a Redis replica heard of its primary", Limit(warning=30)
+    ),
     "response_bytes": Measurable("B", "size of the answer's body"),
     "response_seconds": Measurable(
         "s", "time from the request to the end of the answer", Limit(warning=1, critical=5)
@@ -163,6 +195,8 @@ MEASURABLE: Mapping[str, Measurable] = {
     "swap_used_percent": Measurable("%", "swap in use", Limit(warning=80)),
     # Twice what autovacuum lets stand by default (autovacuum_vacuum_scale_factor 0.2).
     "table_dead_percent": Measurable("%", "dead rows of a table, of all its rows", Limit(warning=40)),
+    "table_rows": Measurable("", "rows of a table"),
+    "table_size_bytes": Measurable("B", "size of a table with its indexes"),
     # Autovacuum looks every minute for tables that are due.
     "table_unanalyzed_seconds": Measurable(
         "s", "time since a table that is due for it was analyzed", Limit(warning=86_400)

@@ -75,14 +75,28 @@ class MysqlSessions:
         """Those whose client has left a transaction open and does nothing, the longest first."""
         return tuple(sorted((each for each in self.every if each.idle), key=lambda each: -each.state_seconds))
 
+    @property
+    def told_running(self) -> str:
+        """The longest queries, for a message."""
+        return _named(self.running, lambda each: each.state_seconds)
+
+    @property
+    def told_oldest(self) -> str:
+        """The longest transactions, for a message."""
+        return _named(self.oldest, lambda each: each.transaction_seconds or 0.0)
+
+    @property
+    def told_idle(self) -> str:
+        """The transactions that were left open for the longest time, for a message."""
+        return _named(self.idle, lambda each: each.state_seconds)
+
     def __str__(self) -> str:
         return (
             f"{len(self.running)} running a query, {len(self.oldest)} in a transaction, {len(self.idle)} of them idle"
         )
 
 
-def named(sessions: Sequence[MysqlSession], seconds: Callable[[MysqlSession], float]) -> str:
-    """The first sessions, for a message."""
+def _named(sessions: Sequence[MysqlSession], seconds: Callable[[MysqlSession], float]) -> str:
     more = f"; and {len(sessions) - NAMED} more" if len(sessions) > NAMED else ""
     return "; ".join(each.told(seconds(each)) for each in sessions[:NAMED]) + more
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from muster.facts.rows_answer import none_at_all
+from muster.facts.rows_answer import complete, of_all
 from muster.need import need
 from muster.probes import AskEach, CountKeys, Probe, Unobserved
 from muster.targets import Redis
@@ -22,8 +22,7 @@ class RedisKeys:
 
     def complete(self) -> None:
         """Raises `Unobserved` where keys could not be counted."""
-        if self.failures:
-            raise self.failures[0]
+        complete(self.failures)
 
     def __str__(self) -> str:
         return ", ".join(f"{count:,} keys match {pattern}" for pattern, count in self.counts.items())
@@ -33,16 +32,10 @@ def parse(patterns: tuple[str, ...], answers: tuple[Any, ...]) -> RedisKeys:
     """Make the fact of the number, or the failure, for each pattern.
 
     Raises:
-        Unobserved: none could be counted.
+        Unobserved: none could be counted, all for one reason.
     """
-    none_at_all(answers)
-    counts = {pattern: answer for pattern, answer in zip(patterns, answers, strict=True) if isinstance(answer, int)}
-    failures = (
-        Unobserved(answer.cause, f"keys {pattern}: {answer.message}", host_down=answer.host_down)
-        for pattern, answer in zip(patterns, answers, strict=True)
-        if isinstance(answer, Unobserved)
-    )
-    return RedisKeys(counts, tuple(failures))
+    counts, failures = of_all(patterns, answers)
+    return RedisKeys(counts, failures)
 
 
 @need(Redis)

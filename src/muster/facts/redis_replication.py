@@ -25,8 +25,8 @@ class RedisReplica:
 class RedisReplication:
     """Of a primary: its ``replicas``. Of a replica: its ``primary``, and whether the ``link`` to it is ``up``.
 
-    ``down`` is for how long, in seconds, it has not been, ``silent`` since when the primary said nothing: it speaks at
-    least every 10 s (``repl-ping-replica-period``). ``syncing``: everything is being copied anew.
+    ``down`` is for how long, in seconds, it has not been, ``silent`` since when the primary said nothing: it
+    speaks at least every 10 s (``repl-ping-replica-period``). ``syncing``: everything is being copied anew.
     """
 
     primary: str = ""

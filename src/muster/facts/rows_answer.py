@@ -1,15 +1,76 @@
-"""What the parsers of several answers at once have in common."""
+"""What the parsers of several answers of one database have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from muster.probes import Unobserved
+from muster.facts.database_attempt import opening
+from muster.facts.sqlite import read
+from muster.probes import Cause, Output, Unobserved
+from muster.targets import Sqlite
+from muster.text import printable
+
+#: What SQLite says of what is not there.
+_MISSING = ("no such table", "no such column", "no such function")
 
 
-def none_at_all(answers: Sequence[Any]) -> None:
-    """Raises the first failure where nothing but failures came back: what hangs on it is all of it."""
-    failures = [answer for answer in answers if isinstance(answer, Unobserved)]
-    if failures and len(failures) == len(answers):
-        raise failures[0]
+def of_all(names: Iterable[str], answers: Sequence[Any]) -> tuple[dict[str, Any], tuple[Unobserved, ...]]:
+    """The answers by name, and the failures of the others, which say of what they are.
+
+    Raises:
+        Unobserved: all failed for one reason, which is the database's and not of one of them.
+    """
+    failures = {name: each for name, each in zip(names, answers, strict=True) if isinstance(each, Unobserved)}
+    first = next(iter(failures.values()), None)
+    if first is not None and len(failures) == len(answers):
+        alike = len(failures) > 1 and len({each.message for each in failures.values()}) == 1
+        if alike or first.host_down:
+            raise first
+    told = (Unobserved(each.cause, f"{name}: {each.message}") for name, each in failures.items())
+    found = {name: each for name, each in zip(names, answers, strict=True) if name not in failures}
+    return found, tuple(told)
+
+
+def complete(failures: Sequence[Unobserved]) -> None:
+    """Raises `Unobserved` where something failed: the first of them, and how many more."""
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise Unobserved(failures[0].cause, failures[0].message + more)
+
+
+def lines(database: Sqlite, output: Output, pattern: re.Pattern[str], count: int) -> Iterator[Any]:
+    """What SQLite answered to ``count`` statements: the match of a line, `Unobserved` from the one on that failed.
+
+    Raises:
+        Unobserved: the file could not be opened.
+    """
+    look = read(database, output)
+    attempt = opening(look)
+    if not attempt.connected:
+        raise Unobserved(attempt.cause or "wrong", str(attempt))
+    said = iter(look.further)
+    failure: Unobserved | None = None
+    for _ in range(count):
+        if failure is None:
+            line = next(said, "")
+            found = pattern.fullmatch(line)
+            if found:
+                yield found
+                continue
+            complaint = " ".join((line, *said)).strip()
+            failure = Unobserved(
+                _cause(complaint, locked=look.locked), f"{look.tool}: {_told(complaint, look.error)}"
+            )
+        yield failure
+
+
+def _cause(complaint: str, *, locked: bool) -> Cause:
+    if locked:
+        return "timeout"
+    return "missing" if any(words in complaint for words in _MISSING) else "wrong"
+
+
+def _told(complaint: str, error: str) -> str:
+    return printable(complaint or error or "it gave no answer", 300)

@@ -40,7 +40,7 @@ def say(text):
     sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\\n")
 try:
     database = sqlite3.connect(sys.argv[1], timeout=float(sys.argv[2]) / 1000, uri=True)
-    for statement in sys.argv[3].split(";"):
+    for statement in sys.argv[3:]:
         for row in database.execute(statement):
             say(str(row[0]))
 except sqlite3.Error as error:
@@ -111,7 +111,7 @@ fi
 answer() {{
   case $tool in
   sqlite3) sqlite3 -readonly -batch -bail -init /dev/null -cmd '.timeout {patience}' {uri}"?$how" {sql} ;;
-  python3) python3 -IS -c {python} {uri}"?$how" {patience} {sql} ;;
+  python3) python3 -IS -c {python} {uri}"?$how" {patience} {statements} ;;
   esac </dev/null 2>&1
 }}
 try() {{ out=$(answer); status=$?; }}
@@ -205,10 +205,11 @@ def sqlite_path(url: str) -> str:
     return path
 
 
-def ask(database: Sqlite, *statements: str) -> Command:
+def ask(database: Sqlite, *statements: str, slow: bool = False) -> Command:
     """The question: what is this file, how many tables has it, and what does it answer to these statements?
 
-    A statement gives one column. An answer to the first question says that the file could be opened.
+    A statement gives one column. An answer to the first question says that the file could be opened. After one that
+    fails none is asked. ``slow`` is said of statements that read whole tables.
     """
     path = sqlite_path(database.url)
     script = _SCRIPT.format(
@@ -216,11 +217,13 @@ def ask(database: Sqlite, *statements: str) -> Command:
         path=quote(path),
         uri=quote("file://" + percent_encoded(path)),
         patience=int(_patience(database) * 1000),
-        sql=quote("; ".join((COUNT_TABLES, *statements))),
+        # A comment may end the last line of a statement.
+        sql=quote("\n;\n".join((COUNT_TABLES, *statements))),
+        statements=" ".join(map(quote, (COUNT_TABLES, *statements))),
         python=quote(_PYTHON),
     )
     told = " ".join(("sqlite3 -readonly (else python3)", quote(path), *map(quote, statements)))
-    return Command(script, timeout=database.timeout, told=told)
+    return Command(script, timeout=database.timeout, told=told, slow=slow)
 
 
 def read(database: Sqlite, output: Output) -> Look:
