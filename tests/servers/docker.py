@@ -37,6 +37,9 @@ BUSYBOX = Path("/bin/busybox")
 SECOND = 1_000_000_000  # Docker's durations are in nanoseconds
 FOREVER = ("sleep", "1000000")
 
+#: What the engine is told: no log of its containers grows without end.
+SETTINGS = {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "2"}}
+
 #: A service in shell: every path answers 200 with {"ok": true}, as the quota-proxy's /healthz does.
 ANSWER = """#!/bin/sh
 while read -r line && [ "${line%?}" ]; do :; done
@@ -66,7 +69,7 @@ class Engine:
             self._certify()
             bridge = starting.enter_context(_bridge())
             settings = self.folder / "daemon.json"
-            settings.write_text("{}")  # else /etc/docker/daemon.json counts
+            settings.write_text(json.dumps(SETTINGS))  # else /etc/docker/daemon.json counts
             self._process = Background(self._command(bridge, settings), self.folder / "log")
             starting.callback(self._process.stop)
             self._process.wait_for(self._answers)
@@ -203,7 +206,10 @@ class Engine:
                 entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
                 tar.addfile(entry)
         repository, tag = IMAGE.split(":")
-        self.client.api.import_image_from_data(packed.getvalue(), repository=repository, tag=tag)
+        # Its containers do not run as root unless they are told to.
+        self.client.api.import_image_from_data(
+            packed.getvalue(), repository=repository, tag=tag, changes=["USER 1000:1000"]
+        )
 
     def _remove_all(self) -> None:
         """Remove every container at once: dockerd would give each ten seconds to end."""
