@@ -1,79 +1,331 @@
-"""The inventory that replaces the script of the quota-proxy guide, over the service itself, good and broken.
-
-The service is a container with an endpoint and a healthcheck, beside a database in WAL mode that it has open.
-"""
+"""The inventory that replaces the script of the quota-proxy guide, over a stand-in: well, and ill in every way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
-from tests.faults.cases import CALM, CLONE, OF_THE_MACHINE, Ran, run
+from tests.faults.cases import Ran, critical, each, run, unknown, warning
+from tests.faults.systems import CHECKS, Fault, Stage, compare, over, shipped
+from tests.servers import sqlite_files
 from tests.servers.docker import Engine
-from tests.servers.processes import free_port
-from tests.servers.sqlite_files import good_wal_open
-from tests.servers.sshd import Sshd
+from tests.servers.processes import ServerError, children, free_port, wait_for
+from tests.servers.quota_proxy import QuotaProxy, quota_proxy
+from tests.servers.sshd import Account, Sshd
 
-pytestmark = pytest.mark.needs("docker", "sshd")
+pytestmark = pytest.mark.needs("docker", "sshd", "sudo")
 
-INVENTORY = (CLONE / "inventories" / "quota-proxy.yaml").read_text("utf-8")
+INVENTORY = shipped("quota-proxy")
+
+#: What can be said of a container only while it runs, and of one only that is there.
+OF_RUNNING = ("container_cpu_is_within_limits", "container_is_healthy", "container_memory_is_within_limits")
+OF_RUNNING += ("container_ports_are_mapped", "container_uptime_is_within_limits")
+OF_THERE = (
+    *("container_age_is_within_limits", "container_does_not_run_as_root", "container_has_no_privileges"),
+    *("container_is_running", "container_log_has_few_such_lines", "container_log_is_bounded"),
+    *("container_mounts_are_there", "container_restart_policy_is_as_expected", "container_restarts_are_few"),
+    *("container_was_not_killed_for_memory", *OF_RUNNING),
+)
+OF_ANSWERS = ("endpoint_answers_in_time", "endpoint_json_is_expected", "endpoint_status_is_expected")
+OF_OPEN = ("database_integrity", "database_queries_are_within_limits")
+OF_FILE = ("database_size_is_within_limits", *OF_OPEN)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Path]:
-    with good_wal_open(tmp_path, "quota.db") as path:
-        yield path
-
-
-def bad(ran: Ran) -> dict[str, str]:
-    """The verdicts that are not ok, by check; what the machine has of its own is left out."""
-    of_the_service = [record for record in ran.results if record["check"] not in OF_THE_MACHINE]
-    assert of_the_service, ran.terminal
+def silent(says: str, cause: str) -> dict[str, Any]:
+    """/healthz cannot be asked: critical, once."""
     return {
-        record["check"]: record["verdict"] for record in of_the_service if record["verdict"] not in ("ok", "skipped")
+        "endpoint_answers": critical(says, "expected an answer", cause=cause),
+        **each(OF_ANSWERS, unknown(says, cause=cause)),
     }
 
 
-def over(inventory: dict[str, object], host: dict[str, object]) -> dict[str, object]:
-    """The inventory with more said of its host, and no limits on the machine that the tests run on."""
-    changed = {**inventory, "defaults": {"limits": CALM}}
-    changed["hosts"] = {"quota-proxy": {**inventory["hosts"]["quota-proxy"], **host}}  # type: ignore[index]
-    return changed
+def down(says: str, state: str) -> dict[str, Any]:
+    return {
+        "container_is_running": critical(says, "expected running"),
+        **each(OF_RUNNING, unknown(f"is not running ({state})", cause="missing")),
+    }
+
+
+REFUSED = silent("refused", "network")
+
+FAULTS = (
+    Fault("well"),
+    Fault(
+        "no-container",
+        {
+            "quota-proxy": {
+                "container_exists": critical("no container matches faulty-none*; expected one", cause="missing"),
+                **each(OF_THERE, unknown("no container matches faulty-none*", cause="missing")),
+            },
+            "healthz": REFUSED,
+        },
+    ),
+    Fault("stopped", {"quota-proxy": down("exited with 137", "exited"), "healthz": REFUSED}),
+    Fault(
+        "crashing",
+        {
+            "quota-proxy": {
+                **down("restarting after exit 1", "restarting"),
+                "container_restarts_are_few": critical("expected at most 5"),
+            },
+            "healthz": silent("", "network"),  # refused, but for the blink of an eye in which it starts
+        },
+    ),
+    Fault(
+        "crashed-once",
+        {"quota-proxy": {"container_restarts_are_few": warning("container_restarts is 1", "at most 0")}},
+    ),
+    Fault(
+        "stays-down", {"quota-proxy": {"container_restart_policy_is_as_expected": warning("no, expected unless-")}}
+    ),
+    Fault(
+        "unhealthy",
+        {"quota-proxy": {"container_is_healthy": critical("unhealthy", "exit 1: no upstream", "expected healthy")}},
+    ),
+    Fault(
+        "other-port",
+        {
+            "quota-proxy": {"container_ports_are_mapped": critical("->8787/tcp, expected 127.0.0.1:", "->8787/tcp")},
+            "healthz": REFUSED,
+        },
+    ),
+    Fault("refused", {"healthz": REFUSED}),
+    Fault("deaf", {"healthz": silent("", "network")}),
+    Fault("silent", {"healthz": silent("timed out", "timeout")}),
+    Fault(
+        "slow", {"healthz": {"endpoint_answers_in_time": warning("response_seconds is 1.", "expected at most 1 s")}}
+    ),
+    Fault(
+        "error", {"healthz": {"endpoint_status_is_expected": critical("500 Internal Server Error", "expected 200")}}
+    ),
+    Fault("not-ok", {"healthz": {"endpoint_json_is_expected": critical("$.ok is false, expected true")}}),
+    Fault("not-json", {"healthz": {"endpoint_json_is_expected": critical("<html>")}}),
+    Fault(
+        "logs-errors", {"quota-proxy": {"container_log_has_few_such_lines": warning("errors", "expected at most 0")}}
+    ),
+    Fault("not-mounted", {"quota-proxy": {"container_mounts_are_there": critical("expected ", "/data:/data")}}),
+    Fault(
+        "started-just-now",
+        {
+            "quota-proxy": {
+                "container_uptime_is_within_limits": warning("container_uptime_seconds is", "at least 300 s")
+            }
+        },
+    ),
+    Fault(
+        "no-database",
+        {
+            "quota": {
+                "database_accepts_connections": critical("quota.db: no such file", cause="missing"),
+                **each(OF_FILE, unknown("quota.db: no such file", cause="missing")),
+            }
+        },
+    ),
+    Fault(
+        "not-a-database",
+        {
+            "quota": {
+                "database_accepts_connections": critical("does not begin as SQLite files do"),
+                **each(OF_OPEN, unknown("does not begin as SQLite files do", cause="wrong")),
+            }
+        },
+    ),
+    Fault("damaged", {"quota": {"database_integrity": critical("missing from index", "expected ok")}}),
+    Fault(
+        "never-set-up", {"quota": {"database_queries_are_within_limits": critical("tables", "expected at least 1")}}
+    ),
+    Fault(
+        "grown",
+        {"quota": {"database_size_is_within_limits": warning("database_size_bytes", "expected at most")}},
+    ),
+    Fault(
+        "closed-to-us",
+        {
+            "quota": each(
+                ("database_accepts_connections", *OF_OPEN), unknown("cannot be read by", "sudo", cause="permission")
+            )
+        },
+    ),
+    Fault(
+        "engine-closed-to-us",
+        {
+            "host": {
+                "docker_engine_answers": unknown("permission denied", "to the group docker", cause="permission"),
+            },
+            "quota-proxy": each(
+                ("container_exists", *OF_THERE),
+                unknown("permission denied", cause="permission"),
+            ),
+        },
+    ),
+    Fault(
+        "disk-full",
+        {"host": {"filesystems_have_space": critical("/disk-full/data", "100 %", "expected at most 99.9")}},
+    ),
+)
+
+
+def beside(stage: Stage[QuotaProxy], name: str, make: Callable[[Path, str], Path]) -> QuotaProxy:
+    """A service of its own, beside a database that is made for it."""
+    service = stage.service(name)
+    service.database.unlink()
+    make(service.data, service.database.name)
+    return service
+
+
+def break_containers(stage: Stage[QuotaProxy]) -> None:
+    crashing = stage.service("crashing", script="exit 1")
+    once = "[ -e /tmp/x ] && exec nc -ll -p 8787 -e /service/answer; touch /tmp/x; exit 1"
+    crashed = stage.service("crashed-once", script=once)
+    stage.host("no-container", {"container": "faulty-none*", "port": free_port()})
+    stage.service("stopped").container.stop(timeout=0)
+    stage.service("stays-down", restart="no")
+    ill = stage.service("unhealthy", health="echo no upstream; exit 1")
+    stage.service("other-port", {"port": free_port()})
+    unproxied = stage.service("refused")
+    stage.service("deaf", script="exec sleep 1000000")
+    stage.service("logs-errors").log("listening on 8787", "Error: SQLITE_BUSY: database is locked")
+    stage.service("not-mounted", volumes={})
+    stage.service("started-just-now", {"settled": "5m"})
+    end_proxy_of(stage.engine, unproxied.outside)
+
+    def arrived() -> bool:
+        for service in (crashing, crashed, ill):
+            service.container.reload()
+        told = (
+            crashing.container.attrs["RestartCount"] > 5 and crashing.container.status == "restarting",
+            crashed.container.attrs["RestartCount"] == 1 and crashed.container.status == "running",
+            ill.container.attrs["State"]["Health"]["Status"] == "unhealthy",
+        )
+        return all(told)
+
+    wait_for(arrived, "containers in trouble")
+
+
+def break_answers(stage: Stage[QuotaProxy]) -> None:
+    stage.service("silent", {"timeout": "1s"}).answer({"ok": True}, after=600)
+    stage.service("slow").answer({"ok": True}, after=1.2)
+    stage.service("error").answer({"ok": True}, "500 Internal Server Error")
+    stage.service("not-ok").answer({"ok": False})
+    stage.service("not-json").answer("<html>starting</html>")
+
+
+def break_databases(stage: Stage[QuotaProxy], held: ExitStack) -> None:
+    beside(stage, "no-database", sqlite_files.missing)
+    beside(stage, "not-a-database", sqlite_files.corrupt_header)
+    beside(stage, "damaged", sqlite_files.corrupt_index)
+    beside(stage, "never-set-up", without_tables)
+    grown = beside(stage, "grown", lambda folder, name: held.enter_context(sqlite_files.good_wal_open(folder, name)))
+    os.truncate(f"{grown.database}-wal", 1_100_000_000)  # the rest is zeros, and takes no room on the disk
+
+
+def break_hosts(stage: Stage[QuotaProxy], ops: Account, held: ExitStack) -> None:
+    ordinary = {"connection": held.enter_context(Sshd(user=ops.name)).connection()}
+    beside(stage, "closed-to-us", sqlite_files.unreadable)
+    stage.hosts["closed-to-us"] |= {**ordinary, "docker": {"url": stage.engine.tcp_url}}
+    stage.host("engine-closed-to-us", **ordinary)
+    full = stage.service("disk-full").data
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "full", str(full)], check=True)
+    held.callback(subprocess.run, ["umount", str(full)], check=True)
+    sqlite_files.good_wal(full, "quota.db")
+    with contextlib.suppress(OSError), (full / "backup").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    # What the machine of the tests has on its own disks is no fault.
+    stage.hosts["disk-full"]["limits"] = {"filesystem_used_percent": {"critical": 99.9}}
+
+
+def without_tables(folder: Path, name: str) -> Path:
+    """A file that is a database, and was never set up."""
+    path = folder / name
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 1")
+    return path
+
+
+def end_proxy_of(engine: Engine, port: int) -> None:
+    """End the engine's own proxy of a port: the port is mapped as before, and nobody listens."""
+    dockerd = int((engine.folder / "pid").read_text())
+    for pid in children(dockerd):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"-host-port" in words and words[words.index(b"-host-port") + 1] == str(port).encode():
+            os.kill(pid, signal.SIGKILL)
+            return
+    raise ServerError(f"no proxy of port {port}")
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that an account without rights can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="muster-quota-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def running(place: Path) -> Iterator[Engine]:
+    """An engine on which nothing else runs: the inventory looks for quota-proxy*."""
+    with Engine(tls=False) as engine:
+        engine.folder.chmod(0o755)  # the socket in it may be seen by everybody, and used by root alone
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def well(running: Engine, place: Path) -> Iterator[QuotaProxy]:
+    with quota_proxy(running, place / "well") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def faulty(running: Engine, place: Path, well: QuotaProxy, ops: Account, ssh_host: Sshd) -> Iterator[Ran]:
+    """The run over all faults, each on a host of its own."""
+    with ExitStack() as held:
+        stage = Stage(running, place, QuotaProxy, well)
+        stage.host("well")
+        break_answers(stage)
+        break_databases(stage, held)
+        break_hosts(stage, ops, held)
+        break_containers(stage)
+        folder = place / "run"
+        folder.mkdir()
+        ran = run(folder, over(INVENTORY, stage.hosts), *CHECKS)
+        assert ran.code == 1, ran.terminal
+        yield ran
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["local", "ssh"])
-def test_the_same_inventory_is_ok_from_here_and_over_ssh(
-    tmp_path: Path, engine: Engine, ssh_host: Sshd, database: Path, far: bool
+def test_the_inventory_that_ships_is_ok_from_here_and_over_ssh(
+    tmp_path: Path, running: Engine, ssh_host: Sshd, well: QuotaProxy, far: bool
 ) -> None:
-    port = engine.mapped_port(engine.container("quota-proxy"), 8787)
-    host: dict[str, object] = {"docker": {"url": engine.url}}
+    host: dict[str, object] = {"docker": {"url": running.url}}
     if far:
         host["connection"] = ssh_host.connection()
-    ran = run(tmp_path, over(yaml.safe_load(INVENTORY), host), "-v", settings={"port": port, "database": database})
-    assert (ran.code, bad(ran)) == (0, {}), ran.terminal
-    assert f"127.0.0.1:{port}->8787/tcp" in ran.terminal
+    ran = run(tmp_path, over(INVENTORY, {"quota-proxy": host}), "-v", settings=well.settings)
+    assert ran.code == 0, ran.terminal
+    compare(ran, Fault("quota-proxy"))
+    assert f"127.0.0.1:{well.outside}->8787/tcp" in ran.terminal
     assert {record["check"] for record in ran.results} >= {
-        *("container_is_running", "container_is_healthy", "container_ports_are_mapped", "container_restarts_are_few"),
-        *("container_uptime_is_within_limits", "database_accepts_connections", "database_integrity"),
-        *("endpoint_answers", "endpoint_answers_in_time", "endpoint_json_is_expected", "endpoint_status_is_expected"),
+        *("container_exists", *OF_THERE, "endpoint_answers", *OF_ANSWERS),
+        *("database_accepts_connections", *OF_FILE),
     }
 
 
-def test_another_port_and_no_database_are_found(tmp_path: Path, engine: Engine) -> None:
-    engine.container("quota-proxy")
-    settings = {"host": "127.0.0.1", "port": free_port(), "timeout": "2s", "database": tmp_path / "none.db"}
-    ran = run(tmp_path, over(yaml.safe_load(INVENTORY), {"docker": {"url": engine.url}}), settings=settings)
-    assert ran.code == 1
-    assert bad(ran) == {
-        "container_ports_are_mapped": "critical",
-        "endpoint_answers": "critical",
-        "endpoint_answers_in_time": "unknown",
-        "endpoint_json_is_expected": "unknown",
-        "endpoint_status_is_expected": "unknown",
-        "database_accepts_connections": "critical",
-        "database_integrity": "unknown",
-        "database_size_is_within_limits": "unknown",
-    }
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_each_fault_is_found_and_nothing_else(faulty: Ran, fault: Fault) -> None:
+    compare(faulty, fault)
+
+
+def test_every_fault_was_looked_at(faulty: Ran) -> None:
+    assert {record["host"] or record["target"] for record in faulty.results} == {fault.name for fault in FAULTS}
