@@ -108,8 +108,16 @@ class Collection:
         self._left_out.add(collection_path)
         for kind in idle:
             assert kind is not None
-            self.without_target[kind.plural] = self.without_target.get(kind.plural, 0) + 1
+            self._count_idle(kind)
         return True
+
+    def _count_idle(self, kind: type[Target]) -> None:
+        """Count a check about a kind that has no target here: as of endpoints, where there are none of any kind."""
+        wider = kind.__mro__[1 : kind.__mro__.index(Target)]
+        widest = [kind, *(each for each in wider if issubclass(each, Target) and not self._suite.targets_of(each))][
+            -1
+        ]
+        self.without_target[widest.plural] = self.without_target.get(widest.plural, 0) + 1
 
     def _idle_kind(self, arguments: str) -> type[Target] | None:
         """The kind without a target that a test with these arguments reads a fact about, if there is one."""
@@ -136,7 +144,7 @@ class Collection:
         if self._suite.targets_of(kind, case.applies if case else None):
             return None
         if not self._suite.targets_of(kind):
-            self.without_target[kind.plural] = self.without_target.get(kind.plural, 0) + 1
+            self._count_idle(kind)
         return []
 
     def _case(self, function: Callable[..., Any]) -> Case | None:
@@ -184,8 +192,7 @@ class Collection:
         idle = [item for item in items if _asks_for_target(item) and not isinstance(target_of(item), Target)]
         if idle:
             for item in idle:
-                kind = self._kind(item.function, item.fixturenames).plural  # type: ignore[attr-defined]
-                self.without_target[kind] = self.without_target.get(kind, 0) + 1
+                self._count_idle(self._kind(item.function, item.fixturenames))  # type: ignore[attr-defined]
             items[:] = [item for item in items if item not in set(idle)]
             config.hook.pytest_deselected(items=idle)
         places = {target: place for place, target in enumerate(self._suite.targets)}
