@@ -25,6 +25,7 @@ from muster import (
     Zombies,
     check,
     expects,
+    limited,
 )
 
 
@@ -125,6 +126,7 @@ def test_swap_is_not_full(swap: Swap, measure: Measure) -> None:
     severity="warning",
     remediation="top -b -n 1 | head -20 for what computes; renice, limit or move it, or give the host more cores",
     runbook="hosts.md#processors-are-used-up",
+    applies=limited("cpu_used_percent"),
 )
 def test_processors_have_time_left(cpu: Cpu, measure: Measure) -> None:
     """The processors have time left.
@@ -139,6 +141,7 @@ def test_processors_have_time_left(cpu: Cpu, measure: Measure) -> None:
     severity="warning",
     remediation="vmstat 1 5 (st); ask the provider, move the machine, or take a size whose processors are its own",
     runbook="hosts.md#processor-time-is-stolen",
+    applies=limited("cpu_steal_percent"),
 )
 def test_processor_time_is_not_stolen(cpu: Cpu, measure: Measure) -> None:
     """The hypervisor gives the host the processors that it asks for.

@@ -25,10 +25,11 @@ def expects(field: str) -> Callable[[Any], bool]:
 
 
 def limited(measurement: str) -> Callable[[Target], bool]:
-    """Applies where the inventory has a limit for a measurement that has none by default."""
+    """Applies where the inventory sets a bound for a measurement: one that is costly, or has none by default."""
 
     def applies(target: Target) -> bool:
-        return measurement in target.limits
+        limit = target.limits.get(measurement)
+        return limit is not None and limit.bounds
 
     return applies
 

@@ -28,6 +28,11 @@ class Limit:
     critical_below: float | None = None
     source: str = "default"
 
+    @property
+    def bounds(self) -> bool:
+        """Whether it bounds anything: one without a bound stands for "no limit"."""
+        return (self.warning, self.critical, self.warning_below, self.critical_below) != (None, None, None, None)
+
     def breach(self, value: float) -> tuple[Breach, str] | None:
         """Tell which bound ``value`` is beyond, worst first.
 
@@ -94,8 +99,9 @@ MEASURABLE: Mapping[str, Measurable] = {
     # HostHighCpuLoad and HostCpuStealNoisyNeighbor of Awesome Prometheus Alerts, both warnings over minutes. A second
     # that is busy is no fault by itself: critical only where an inventory says so.
     "cpu_iowait_percent": Measurable("%", "processor time that is idle while something waits for a disk"),
-    "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others", Limit(warning=10)),
-    "cpu_used_percent": Measurable("%", "processor time in use, over a second", Limit(warning=80)),
+    # Judged where the inventory sets a bound: it takes a second to see, and one second tells little.
+    "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others, over a second"),
+    "cpu_used_percent": Measurable("%", "processor time in use, over a second"),
     "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
     # What the inventory says is not to be kept is to be deleted.
     "expired_rows": Measurable("", "rows of a table that are older than they may become", Limit(warning=0)),

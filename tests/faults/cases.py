@@ -30,7 +30,7 @@ _NO_BOUND = {"warning": None, "critical": None, "warning_below": None, "critical
 #: Limits that no machine is beyond: how the one that the tests run on fares is no case.
 CALM = dict.fromkeys(
     (
-        *("clock_offset_seconds", "cpu_steal_percent", "cpu_used_percent", "filesystem_used_percent"),
+        *("clock_offset_seconds", "filesystem_used_percent"),
         *("inodes_used_percent", "kernel_errors", "listening_ports", "load_per_core", "memory_used_percent"),
         *("oom_kills", "open_files_percent", "response_seconds", "swap_used_percent", "uptime_seconds"),
         "zombie_processes",

@@ -22,8 +22,7 @@ HANGING = (
     *OF_THE_MACHINE,
     *("clock_is_right", "files_can_be_opened", "filesystems_are_writable", "filesystems_have_inodes"),
     *("filesystems_have_space", "host_has_been_up", "listening_ports_are_few", "load_is_bearable"),
-    *("memory_is_available", "nothing_was_killed_for_memory", "processor_time_is_not_stolen"),
-    *("processors_have_time_left", "swap_is_not_full", "zombies_are_few"),
+    *("memory_is_available", "nothing_was_killed_for_memory", "swap_is_not_full", "zombies_are_few"),
 )
 
 
@@ -45,6 +44,8 @@ def beyond(check: str, limit: str, bad: object, **bounds: object) -> Case:
     return Case(f"beyond-{limit}", {"connection": "local", "limits": {limit: bounds}}, {check: bad})
 
 
+#: A limit that nothing can be beyond.
+ALL = {"critical": 100}
 #: A limit of which every one is too many.
 NONE = {"warning": 0}
 #: The share of the processors that a program takes which does nothing but compute.
@@ -61,6 +62,7 @@ INSIDE = {"connection": {"kind": "docker"}, "docker": {"url": "unix://${engine}"
 CASES = (
     # good
     Case("here", {"connection": "local", "listening": ["127.0.0.1:${web}", "${web}/tcp"], "kernel_log": "1h"}),
+    Case("calm", {"connection": "local", "limits": {"cpu_used_percent": ALL, "cpu_steal_percent": ALL}}),
     Case("plain", {**ssh("plain"), "listening": ["${plain_port}"]}),
     Case("noisy", ssh("noisy")),
     Case("bare", ssh("bare")),
