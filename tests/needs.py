@@ -90,15 +90,29 @@ def _postgres() -> str | None:
     return _programs("runuser") if os.geteuid() == 0 else None
 
 
+def _rabbitmq() -> str | None:
+    """Debian keeps its programs where no PATH leads."""
+    return None if Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists() else "rabbitmq-server not installed"
+
+
+def _smtp() -> str | None:
+    """aiosmtpd, as Debian has it, for Debian's Python."""
+    found = any(Path("/usr/lib/python3/dist-packages").glob("aiosmtpd/__main__.py"))
+    return None if found else "python3-aiosmtpd not installed"
+
+
 #: By name, the question whether a need is met: None where it is, else why not.
 NEEDS: dict[str, Callable[[], str | None]] = {
     "chromium": lambda: _programs("chromium", "chromedriver"),
+    "dnsmasq": lambda: _root() or _programs("dnsmasq"),
     "docker": _docker,
     "faketime": _faketime,
     "loop": _loop,
     "netns": _netns,
     "postgres": _postgres,
+    "rabbitmq": _rabbitmq,
     "root": _root,
+    "smtp": _smtp,
     "sqlite3": lambda: _programs("sqlite3"),
     "sshd": lambda: _programs("sshd", "ssh", "ssh-keygen"),
     "sudo": lambda: _root() or _programs("sudo", "useradd"),

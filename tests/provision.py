@@ -17,11 +17,14 @@ from tests.needs import NEEDS, unmet
 #: The Debian packages that meet a need. What no package can meet is not here.
 PACKAGES = {
     "chromium": ("chromium", "chromium-driver"),
+    "dnsmasq": ("dnsmasq-base",),
     "docker": ("docker.io", "busybox-static", "iptables", "iproute2", "apparmor"),
     "faketime": ("faketime",),
     "loop": ("e2fsprogs", "mount", "util-linux"),
     "netns": ("iproute2", "openssh-server"),
     "postgres": ("postgresql",),
+    "rabbitmq": ("rabbitmq-server",),
+    "smtp": ("python3-aiosmtpd",),
     "sqlite3": ("sqlite3",),
     "sshd": ("openssh-server", "openssh-client"),
     "sudo": ("sudo", "passwd"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import containers, databases, endpoints, hosts, processes, security
+from tests.faults import containers, databases, endpoints, hosts, ports, processes, rabbitmq, security
 from tests.faults.cases import Ran, shared
 from tests.servers.docker import Engine
 from tests.servers.http import Certificates
@@ -54,3 +54,13 @@ def security_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Acco
 @pytest.fixture(scope="session")
 def process_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran:
     return shared(runs_folder, "processes", lambda folder: processes.judged(folder, engine, ops, sudo_ops))
+
+
+@pytest.fixture(scope="session")
+def port_run(runs_folder: Path, tls: Certificates) -> Ran:
+    return shared(runs_folder, "ports", lambda folder: ports.judged(folder, tls))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_run(runs_folder: Path) -> Ran:
+    return shared(runs_folder, "rabbitmq", rabbitmq.judged)

@@ -41,7 +41,20 @@ def values(**entry: object) -> dict[str, object]:
     return {"url": "http://127.0.0.1:${web}/status", "values": {"goroutines": {"path": "$.goroutines", **entry}}}
 
 
+def expecting(path: str, expect: dict[str, object], **more: object) -> dict[str, object]:
+    return {"url": f"http://127.0.0.1:${{web}}{path}", "expect": expect, **more}
+
+
+def with_parts(path: str, **parts: list[str]) -> dict[str, object]:
+    """Parts by the member that they are in; ``checks`` say it in their ``status``."""
+    paths = {f"$.{name}.*{'.status' if name == 'checks' else ''}": words for name, words in parts.items()}
+    return {"url": f"http://127.0.0.1:${{web}}{path}", "parts": paths}
+
+
 NOT_JSON = "endpoint_json_is_expected"
+RULES = "endpoint_json_follows_its_rules"
+PARTS = "endpoint_parts_are_well"
+GOROUTINES = {"goroutines": {"path": "$.goroutines", "warning": 2000, "critical": 5000}}
 
 CASES = (
     # good
@@ -53,6 +66,34 @@ CASES = (
     Case("values", values(warning=20, critical=30)),
     Case("tls", over_tls("good", limits={"certificate_days_left": {"warning_below": 10}})),
     Case("own-loopback", {"url": "http://127.0.0.1:${inner}/"}, host="elsewhere"),
+    Case("range", expecting("/empty", {"status": "200-299"})),
+    Case("several", expecting("/not-found", {"status": [200, 404]})),
+    Case("token", expecting("/private-token", {"json": {"ok": True}}, auth={"bearer": "${env:PORTS_TOKEN}"})),
+    Case(
+        "password",
+        expecting("/private", {"status": 200}, auth={"user": "ops", "password": "${env:PORTS_PASSWORD}"}),
+    ),
+    Case(
+        "rules",
+        expecting(
+            "/status",
+            {
+                "at": {
+                    "$.ok": True,
+                    "$.version": {"type": "string"},
+                    "$.queues[0].depth": 7,
+                    "$.no": {"present": False},
+                }
+            },
+        ),
+    ),
+    Case(
+        "text", expecting("/page", {"text": "hello", "matches": "h.l+o", "headers": {"content-type": "text/html*"}})
+    ),
+    Case("to-there", expecting("/moved", {"redirect": "http://127.0.0.1:*/healthz"})),
+    Case("small", at("/healthz", limits={"response_bytes": {"critical": 1000}})),
+    Case("flask", with_parts("/api/health", services=["healthy"])),
+    Case("one-api", {"url": "http://127.0.0.1:${web}/api/monitor/health", "values": GOROUTINES}),
     # down
     Case(
         "refused", {"url": "http://127.0.0.1:${refusing}/", **OK}, down("refused", "after 2 tries", cause="network")
@@ -112,7 +153,108 @@ CASES = (
     Case("gigabyte", at("/gigabyte"), {NOT_JSON: critical("longer than 1.0 MiB, and cut off there")}),
     Case("gzip-bomb", at("/gzip-bomb"), {NOT_JSON: critical("longer than 1.0 MiB, and cut off there")}),
     Case("hostile", at("/hostile"), {NOT_JSON: critical("\\x1b[2J", "<script>document.title")}),
+    Case(
+        "out-of-range",
+        expecting("/healthz", {"status": ["201-299", 404]}),
+        {"endpoint_status_is_expected": critical("200 OK", "expected 201-299 or 404")},
+    ),
+    Case(
+        "wrong-token",
+        expecting("/private-token", {"status": 200}, auth={"bearer": "${env:PORTS_PASSWORD}"}),
+        {"endpoint_status_is_expected": critical("401 Unauthorized", "expected 200")},
+    ),
+    Case(
+        "broken-rules",
+        expecting(
+            "/status",
+            {"at": {"$.ok": False, "$.version": {"type": "number"}, "$.gone": {}, "$.memory": {"present": False}}},
+        ),
+        {
+            RULES: critical(
+                "$.ok is true, expected false",
+                '$.version is "1.4.2", expected a number',
+                "$.gone is missing",
+                "expected nothing there",
+            )
+        },
+    ),
+    Case("rules-of-html", expecting("/page", {"at": {"$.ok": True}}), {RULES: critical("is no JSON")}),
+    Case(
+        "no-text",
+        expecting("/page", {"text": "welcome"}),
+        {"endpoint_body_has_the_text": critical("<p>hello</p>, expected the text 'welcome' in it")},
+    ),
+    Case(
+        "no-match",
+        expecting("/page", {"matches": "^welcome"}),
+        {"endpoint_body_matches": critical("<p>hello</p>, expected a match of ^welcome")},
+    ),
+    Case(
+        "long-without-text",
+        expecting("/gigabyte", {"text": "welcome"}),
+        {"endpoint_body_has_the_text": unknown("not in the first 1.0 MiB of the body", cause="unreadable")},
+    ),
+    Case(
+        "endless-search",
+        expecting("/gigabyte", {"matches": "(x+)+y"}),
+        {"endpoint_body_matches": unknown("did not end in 1 s", cause="timeout")},
+    ),
+    Case(
+        "wrong-header",
+        expecting("/page", {"headers": {"Content-Type": "application/json*", "x-frame-options": "DENY"}}),
+        {
+            "endpoint_headers_are_expected": critical(
+                "content-type is text/html; charset=utf-8, expected application/json*",
+                "x-frame-options is missing, expected DENY",
+            )
+        },
+    ),
+    Case(
+        "to-elsewhere",
+        expecting("/moved", {"redirect": "https://*"}),
+        {
+            "endpoint_redirects_as_expected": critical(
+                "301 Moved Permanently to http://", "expected a redirect to https://*"
+            )
+        },
+    ),
+    Case(
+        "to-nobody",
+        expecting("/healthz", {"redirect": "https://*"}),
+        {"endpoint_redirects_as_expected": critical("200 OK", "expected a redirect to https://*")},
+    ),
+    Case(
+        "flask-ill",
+        with_parts("/api/health/ill", services=["healthy"]),
+        {PARTS: critical("redis: unhealthy: connection refused, expected healthy")},
+    ),
+    Case(
+        "checks-ill",
+        with_parts("/api/health/checks", checks=["pass", "ok"]),
+        {
+            PARTS: critical(
+                "disk: warn, expected pass or ok", "mail: $.checks.mail.status is missing, expected pass or ok"
+            )
+        },
+    ),
+    Case("no-parts", with_parts("/api/health/empty", services=["healthy"]), {PARTS: critical("$.services is {}")}),
+    Case("parts-missing", with_parts("/healthz", services=["healthy"]), {PARTS: critical("$.services is missing")}),
     # beyond limits
+    Case(
+        "large",
+        at("/healthz", limits={"response_bytes": {"critical": 10}}),
+        {"endpoint_size_is_within_limits": critical("response_bytes is 12 B, expected at most 10 B")},
+    ),
+    Case(
+        "very-large",
+        {"url": "http://127.0.0.1:${web}/gigabyte", "limits": {"response_bytes": {"warning": 1000000}}},
+        {"endpoint_size_is_within_limits": warning("response_bytes is 953.7 MiB")},
+    ),
+    Case(
+        "as-large-as-you-like",
+        {"url": "http://127.0.0.1:${web}/endless", "limits": {"response_bytes": {"warning": 2000000}}},
+        {"endpoint_size_is_within_limits": unknown("longer than the 1.0 MiB that are read", cause="unreadable")},
+    ),
     Case(
         "slow",
         at("/healthz", limits={"response_seconds": {"warning": 0}}),
@@ -177,7 +319,8 @@ def judged(folder: Path, tls: Certificates, elsewhere: CutOffHost) -> Ran:
         hosts = under("endpoints", CASES)
         hosts["elsewhere"]["connection"] = elsewhere.connection()
         inventory = {"defaults": {"limits": CALM}, "hosts": {"elsewhere": hosts["elsewhere"]}, **hosts[""]}
-        return run(folder, inventory, settings=settings)
+        secrets = {"PORTS_TOKEN": "let-me-in", "PORTS_PASSWORD": "opensesame"}
+        return run(folder, inventory, settings=settings, environment=secrets)
 
 
 @contextmanager

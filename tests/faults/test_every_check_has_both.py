@@ -12,8 +12,23 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cases import CLONE, Ran
+from tests.faults.rabbitmq import alarmed
 
-pytestmark = pytest.mark.needs("docker", "faketime", "loop", "netns", "sqlite3", "sshd", "sudo", "swap", "systemd")
+pytestmark = pytest.mark.needs(
+    "dnsmasq",
+    "docker",
+    "faketime",
+    "loop",
+    "netns",
+    "postgres",
+    "rabbitmq",
+    "smtp",
+    "sqlite3",
+    "sshd",
+    "sudo",
+    "swap",
+    "systemd",
+)
 
 
 def shipped(folder: Path) -> set[str]:
@@ -48,9 +63,26 @@ def lacking(checks: Iterable[str], records: Iterable[Mapping[str, str]]) -> list
 
 @pytest.fixture
 def records(
-    container_run: Ran, database_run: Ran, endpoint_run: Ran, host_run: Ran, process_run: Ran, security_run: Ran
+    container_run: Ran,
+    database_run: Ran,
+    endpoint_run: Ran,
+    host_run: Ran,
+    port_run: Ran,
+    process_run: Ran,
+    rabbitmq_run: Ran,
+    security_run: Ran,
 ) -> list[dict[str, str]]:
-    runs = (container_run, database_run, endpoint_run, host_run, process_run, security_run)
+    runs = (
+        container_run,
+        database_run,
+        endpoint_run,
+        host_run,
+        port_run,
+        process_run,
+        rabbitmq_run,
+        security_run,
+        alarmed(rabbitmq_run),
+    )
     return [record for ran in runs for record in ran.results]
 
 

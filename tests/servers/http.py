@@ -84,6 +84,12 @@ Behaviour = Callable[[Conversation], None]
 OK = b'{"ok": true}'
 STATUS = {"ok": True, "goroutines": 12, "memory": {"alloc_mb": 3.5}, "version": "1.4.2", "queues": [{"depth": 7}]}
 
+#: As the guides of the systems document them.
+FLASK = {"status": "healthy", "services": {"postgresql": "healthy", "redis": "healthy"}}
+FLASK_ILL = {"status": "unhealthy", "services": {"postgresql": "healthy", "redis": "unhealthy: connection refused"}}
+ONE_API = {"status": "ok", "goroutines": 1234, "memory": {"alloc_mb": 256, "sys_mb": 512, "num_gc": 42}}
+CHECKED = {"status": "fail", "checks": {"db": {"status": "pass"}, "disk": {"status": "warn"}, "mail": {}}}
+
 
 def _slow_body(talk: Conversation) -> None:
     talk.head(length=len(OK))
@@ -169,6 +175,13 @@ def _private(talk: Conversation) -> None:
         talk.answer(b'{"error": "who are you?"}', 'WWW-Authenticate: Basic realm="ops"', status="401 Unauthorized")
 
 
+def _private_token(talk: Conversation) -> None:
+    if talk.request.headers.get("authorization") == "Bearer let-me-in":
+        talk.answer(OK)
+    else:
+        talk.answer(b'{"error": "who are you?"}', status="401 Unauthorized")
+
+
 def _echo(talk: Conversation) -> None:
     asked = talk.request
     said = {"method": asked.method, "headers": dict(asked.headers), "body": asked.body.decode(errors="replace")}
@@ -186,6 +199,12 @@ PATHS: dict[str, Behaviour] = {
     "/moved": lambda talk: talk.answer(b"", "Location: /healthz", status="301 Moved Permanently"),
     "/private": _private,  # wants Basic ops:opensesame
     "/echo": _echo,  # the request, as JSON
+    "/private-token": _private_token,  # wants Bearer let-me-in
+    "/api/health": lambda talk: talk.answer(json.dumps(FLASK).encode()),
+    "/api/health/ill": lambda talk: talk.answer(json.dumps(FLASK_ILL).encode()),
+    "/api/health/checks": lambda talk: talk.answer(json.dumps(CHECKED).encode()),
+    "/api/health/empty": lambda talk: talk.answer(json.dumps({"status": "healthy", "services": {}}).encode()),
+    "/api/monitor/health": lambda talk: talk.answer(json.dumps(ONE_API).encode()),
     # wrong answers
     "/wrong-status": lambda talk: talk.answer(b'{"ok": false}', status="503 Service Unavailable"),
     "/not-found": lambda talk: talk.answer(b'{"error": "no such thing"}', status="404 Not Found"),

@@ -15,6 +15,9 @@ from muster.transports.link import Reader, StreamRefused
 if TYPE_CHECKING:
     from muster.transports.ports import Port
 
+#: How many bytes of a message tell which question it is about (RFC 1035, 4.1.1).
+ID_BYTES = 2
+
 
 async def resolve(port: Port, question: Resolve) -> Resolved:
     """What the server answers: records of the type that was asked for, behind the aliases of the name.
@@ -32,13 +35,17 @@ async def resolve(port: Port, question: Resolve) -> Resolved:
         writer.write(len(packed).to_bytes(2, "big") + packed)
         await writer.drain()
         length = int.from_bytes(await _exactly(port, reader, 2), "big")
-        received = await _exactly(port, reader, length)
+        received = await _exactly(port, reader, min(length, ID_BYTES))
+        if received != packed[:ID_BYTES]:
+            # What speaks no DNS has announced a length by chance, and would let us wait for the rest.
+            raise _not_dns(port, "does not begin as an answer to the question")
+        received += await _exactly(port, reader, length - ID_BYTES)
     try:
         answer = dns.message.from_wire(received)
     except (dns.exception.DNSException, ValueError) as error:
         raise _not_dns(port, f"cannot be read: {str(error) or type(error).__name__}") from None
     if not asked.is_response(answer):
-        raise _not_dns(port, "is not to the question that was asked")
+        raise _not_dns(port, "is to another question")
     return Resolved(Attempt("connected"), dns.rcode.to_text(answer.rcode()), _records(answer))
 
 

@@ -211,7 +211,8 @@ class _Smtp:
 
 
 def _not(protocol: str, port: Port, said: bytes) -> StreamRefused:
-    text = printable(said.decode("utf-8", "backslashreplace").strip(), LONGEST_EXCERPT)
+    first = said.strip().partition(b"\n")[0]
+    text = printable(first.decode("utf-8", "backslashreplace").strip(), LONGEST_EXCERPT)
     return StreamRefused(Attempt(f"not {protocol}", "wrong", f"{port.where} says: {text or 'an empty line'}"))
 
 
