@@ -4,7 +4,8 @@
 busybox's sh with busybox's. ``redhat…`` are put together from the documentation of Red Hat Enterprise Linux
 (6: /proc/meminfo without MemAvailable; 9: df on xfs, vfat, btrfs, NFS and an ISO image, mounts, the journal of a
 kernel). The names of kernels are those that each system gives them. The answers about systemd were recorded from
-systemd 252, those about containers from a Docker engine 20.10.
+systemd 252, those about containers from a Docker engine 20.10, those of dnf from its release 4.14. ``redhat9`` of
+cron and dnf, and ``alpine…``, are from the documentation of these systems.
 """
 
 from __future__ import annotations

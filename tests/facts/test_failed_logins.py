@@ -170,6 +170,21 @@ def test_a_log_that_cannot_be_read_to_its_end_is_no_good_news(tmp_path: Path, ho
         counted(tmp_path, "", host)
 
 
+@pytest.mark.parametrize("host", ["debian", "gawk"])  # busybox's sh knows find itself
+def test_a_folder_of_logs_that_cannot_be_listed_is_no_good_news(tmp_path: Path, host: str) -> None:
+    (tmp_path / "auth.log").write_text("")
+    with pytest.raises(Unobserved, match="not all of the log could be read"):
+        parse(ask(script(DAY, (f"{tmp_path}/auth.log",)), host, tmp_path, more={"find": "false"}), DAY)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_log_that_is_a_link_is_read(tmp_path: Path, host: str) -> None:
+    (tmp_path / "elsewhere").write_text(f"{stamp(time.time(), 'UTC')} sshd[9]: Invalid user x from ::1 port 9\n")
+    (tmp_path / "auth.log").symlink_to("elsewhere")
+    os.utime(tmp_path / "auth.log", (0, 0), follow_symlinks=False)
+    assert parse(ask(script(DAY, (f"{tmp_path}/auth.log",)), host, tmp_path), DAY).count == 1
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_times_that_nobody_knows_are_no_good_news(tmp_path: Path, host: str) -> None:
     with pytest.raises(Unobserved, match="1 line without a time that is known"):

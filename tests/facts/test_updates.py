@@ -36,6 +36,41 @@ def test_dnf_tells_what_is_for_security_each_package_once() -> None:
     assert found.security == ("kernel", "kernel-core", "openssl")
 
 
+def test_a_real_dnf_is_read() -> None:
+    found = read("dnf4.14")
+    assert found.names == ("app", "lib-with-a-long-name-that-needs-many-columns", "tool")
+    assert found.security == ("app",)
+
+
+def test_a_repository_that_dnf_has_no_list_of_is_no_good_news_although_dnf_says_that_all_is_well() -> None:
+    complaint = "Error: Cache-only enabled but no cache for 'baseos'\nIgnoring repositories: baseos\n"
+    text = "dnf\n= updates\n= security\nstatus 0\nnow 1795204826\nlists \nend\n"
+    with pytest.raises(Unobserved, match=r"Ignoring repositories: baseos: .* dnf makecache as root") as failure:
+        parse(said(text, stderr=complaint))
+    assert failure.value.cause == "missing"
+
+
+def test_dnf_of_release_5_is_read() -> None:
+    # From its documentation: https://dnf5.readthedocs.io/en/latest/commands/advisory.8.html
+    text = """\
+dnf
+= updates
+kernel-core.x86_64     6.11.5-300.fc41  updates
+vim-common.x86_64      2:9.1.825-1.fc41 updates
+Obsoleting packages
+grub2-tools.x86_64     1:2.12-10.fc41   updates
+= security
+Name                   Type     Severity Package                            Issued
+FEDORA-2024-d8d8a0f9b2 security Moderate kernel-core-6.11.5-300.fc41.x86_64 2024-10-22 04:12:07
+FEDORA-2024-5a0c7e8a11 security None     vim-common-2:9.1.825-1.fc41.x86_64 2024-10-21 01:33:16
+status 100
+now 1795204826
+lists 1795204824
+end
+"""
+    assert parse(said(text)) == Updates("dnf", ("kernel-core", "vim-common"), ("kernel-core", "vim-common"), 2.0)
+
+
 def test_what_dnf_says_of_the_kernel_that_runs_is_no_package() -> None:
     kernel = "Security: kernel-core-5.14.0-427.16.1.el9_4.x86_64 is an installed security update"
     text = f"dnf\n= updates\n\nbash.x86_64  5.1.8-9.el9  baseos\n{kernel}\n= security\nstatus 100\n"

@@ -157,7 +157,8 @@ lines() (
             -t su -t su-l -t sudo -t login
         exit
     fi
-    find "${{log%/*}}" -maxdepth 1 -name "${{log##*/}}*" -mmin -$((window / 60 + 2)) | {{
+    files=$(find -L "${{log%/*}}" -maxdepth 1 -type f -name "${{log##*/}}*" -mmin -$((window / 60 + 2))) || exit
+    [ -z "$files" ] || printf '%s\n' "$files" | {{
         failed=0
         while read -r file; do
             case $file in

@@ -11,8 +11,9 @@ from muster.probes import Cause, Command, DoesNotApply, Output, Probe, Unobserve
 from muster.targets import Host
 from muster.text import plural, span
 
-# apt makes its cache in memory, and takes no lock: nothing is written. dnf of release 5 has another word for what
-# earlier ones call "security". The times are those of the lists, by the host's own clock.
+# apt makes its cache in memory, and takes no lock: nothing is written. dnf leaves out repositories that it has no
+# list of, and with -q does not even say so; release 5 has another word for what earlier ones call "security". The
+# times are those of the lists, by the host's own clock.
 _SCRIPT = """\
 newest() { for file in "$@"; do [ -e "$file" ] && stat -c %Y "$file"; done | sort -n | tail -n 1; }
 ended() { status=$?; echo "status $status"; date "+now %s"; echo "lists $(newest "$@")"; echo end; exit 0; }
@@ -25,9 +26,9 @@ if command -v apt-get >/dev/null; then
     ended "$state/periodic/update-success-stamp" "$lists" "$lists/partial"
 elif command -v dnf >/dev/null || command -v yum >/dev/null; then
     echo dnf
-    tool=dnf; command -v dnf >/dev/null || tool=yum
+    tool=dnf quiet=; command -v dnf >/dev/null || tool=yum quiet=-q
     case $(readlink -f "$(command -v $tool)") in *dnf5*) spec=--security ;; *) spec=security ;; esac
-    echo "= updates"; $tool -q -C check-update; status=$?
+    echo "= updates"; $tool $quiet -C check-update; status=$?
     echo "= security"
     case $status in 0|100) $tool -q -C updateinfo list $spec && (exit $status) ;; *) (exit $status) ;; esac
     ended /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml \\
@@ -44,7 +45,11 @@ _END = re.compile(r"status (\d{1,3})\nnow (\d{9,11})\nlists (\d{1,11})?\nend\n\Z
 # Inst openssl [3.0.15-1] (3.0.17-1~deb12u3 Debian:12.12/stable, Debian-Security:12/stable-security [amd64]) []
 _APT = re.compile(r"Inst (\S+) (?:\[[^\]]*\] )?\(\S+ ([^)\[]*)")
 # RHSA-2024:2758 Important/Sec. kernel-5.14.0-427.16.1.el9_4.x86_64
-_ADVISORY = re.compile(r"\S+ +\S*[Ss]ec\S* +(\S+)-[^-\s]+-[^-\s]+\.\w+(?: .*)?")
+# FEDORA-2024-d8d8a0 security Moderate kernel-6.11.4-301.fc41.x86_64 2024-10-22 04:12:07
+_ADVISORY = re.compile(r"\S+ +\S*[Ss]ec\S* +(?:[A-Z][a-z]+ +)?(\S+)-[^-\s]+-[^-\s]+\.\w+(?: .*)?")
+_OBSOLETING = re.compile(r"^Obsoleting packages$.*", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+#: How lines begin that dnf prints beside the packages.
+_BESIDE = ("Security: ", "Last metadata expiration check: ")
 # busybox-1.36.1-r15                     < 1.36.1-r29
 _APK = re.compile(r"(\S+)-\d\S*-r\d+ +< +\S+.*")
 
@@ -91,7 +96,8 @@ def parse(output: Output) -> Updates:
     if end[1] not in (("0", "100") if tool == "dnf" else ("0",)):
         raise Unobserved(*_failed(tool, output.complaint or f"it ended with status {end[1]}"))
     names, security = read(text[: end.start()])
-    if tool == "apk" and "WARNING: " in output.stderr.decode("utf-8", "replace"):
+    said = output.stderr.decode("utf-8", "replace")
+    if (tool == "apk" and "WARNING: " in said) or (tool == "dnf" and "no cache for" in said):
         raise Unobserved(*_failed(tool, output.complaint))
     age = float(end[2]) - float(end[3]) if end[3] else None
     return Updates(tool, names, security, None if age is None else max(age, 0.0))
@@ -108,11 +114,12 @@ def _apt(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _dnf(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     head, _, rest = text.partition("= updates\n")
     listed, mark, told = rest.partition("= security\n")
-    listed = listed.partition("Obsoleting Packages\n")[0]
-    lines = [line for line in listed.splitlines() if not line.startswith("Security: ")]
+    lines = [line for line in _OBSOLETING.sub("", listed).splitlines() if not line.startswith(_BESIDE)]
     # A name, a version and a repository each; long ones are wrapped over several lines.
     words = " ".join(lines).split()
-    advisories = [_ADVISORY.fullmatch(line.strip()) for line in told.splitlines() if line.strip()]
+    advisories = [
+        _ADVISORY.fullmatch(line.strip()) for line in told.splitlines() if line.strip() and line[:5] != "Name "
+    ]
     if head or not mark or len(words) % 3 or not all("." in name for name in words[::3]) or None in advisories:
         raise Unobserved("unreadable", "dnf tells of what is no list of packages")
     names = dict.fromkeys(name.rpartition(".")[0] for name in words[::3])
@@ -130,8 +137,8 @@ def _apk(text: str) -> tuple[tuple[str, ...], None]:
 def _failed(tool: str, complaint: str) -> tuple[Cause, str]:
     """Why a package manager could not tell, and the way out."""
     words = complaint.lower()
-    if tool == "dnf" and "cache" in words:
-        return "missing", f"{complaint}; dnf keeps a cache for each user: run dnf makecache as root, look with sudo"
+    if tool == "dnf" and ("cache" in words or "ignoring repositories" in words):
+        return "missing", f"{complaint}: it has no list of their packages; run dnf makecache as root, look with sudo"
     if tool == "apk":
         return "missing", f"{complaint}; run apk update as root"
     if "no package lists" in words:
