@@ -8,6 +8,7 @@ from muster import (
     PostgresFollowers,
     PostgresLocks,
     PostgresReplica,
+    PostgresReplicaLag,
     PostgresSessions,
     PostgresSize,
     PostgresStatements,
@@ -178,12 +179,12 @@ def test_postgres_replica_streams(postgres_replica: PostgresReplica) -> None:
     remediation="psql -c 'SELECT pg_wal_replay_resume()' where it is paused; else look at its disk and long queries",
     runbook="postgresql.md#replica-is-behind",
 )
-def test_postgres_replica_keeps_up(postgres_replica: PostgresReplica, measure: Measure) -> None:
+def test_postgres_replica_keeps_up(postgres_replica_lag: PostgresReplicaLag, measure: Measure) -> None:
     """The replica replays what it receives in time.
 
     What is read from it is old, and if the primary fails it is not ready to take over.
     """
-    measure("replication_lag_seconds", postgres_replica.lag_seconds or 0, seen=str(postgres_replica))
+    measure("replication_lag_seconds", postgres_replica_lag.seconds, seen=str(postgres_replica_lag))
 
 
 @check(

@@ -50,7 +50,8 @@ class Postgres:
     Args:
         settings: as in postgresql.conf.
         tls: the files of a certificate and its key.
-        replica_of: the server to copy and to follow.
+        replica_of: the server to copy and to follow, by a replication slot called ``slot``.
+        checksums: whether its pages have checksums.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Postgres:
         *,
         tls: bool = False,
         replica_of: Postgres | None = None,
+        slot: str = "",
+        checksums: bool = False,
     ) -> None:
         bin_folder = programs()
         assert bin_folder is not None
@@ -72,10 +75,35 @@ class Postgres:
             shutil.chown(self.folder, "postgres", "postgres")
         self._settings = QUICK | {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.folder)}
         if replica_of is None:
-            self._program("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8")
+            self._program(
+                "initdb",
+                "-D",
+                str(self.data),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                *(["-k"] if checksums else []),
+            )
         else:
             of = ["-h", str(replica_of.folder), "-p", str(replica_of.port), "-U", "postgres"]
-            self._program("pg_basebackup", *of, "-D", str(self.data), "-R", "-c", "fast", "-X", "stream")
+            self._program(
+                "pg_basebackup",
+                *of,
+                "-D",
+                str(self.data),
+                "-R",
+                "--no-verify-checksums",
+                "--no-sync",
+                "-c",
+                "fast",
+                "-X",
+                "stream",
+                *(["-C", "-S", slot] if slot else []),
+            )
         (self.data / "pg_hba.conf").write_text(HBA)
         if tls:
             self._settings |= {"ssl": "on"}
@@ -88,7 +116,7 @@ class Postgres:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
@@ -110,10 +138,11 @@ class Postgres:
         self._process = Background(command, self.folder / "log")
         self._process.wait_for(self._answers)
 
-    def stop(self) -> None:
-        """End it at once, with every session of it."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it, with every session of it: what was committed is on the disk then. SIGQUIT is quicker."""
         if self._process is not None:
-            self.signal(signal.SIGQUIT)
+            self.signal(how)
+            self._process.process.wait(20)
             self._process.stop()
             self._process = None
 

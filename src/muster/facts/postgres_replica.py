@@ -7,9 +7,11 @@ from functools import partial
 
 from muster.facts import postgres
 from muster.need import need
-from muster.probes import DoesNotApply, Probe, Rows
+from muster.probes import DoesNotApply, Probe, Rows, Unobserved
 from muster.targets import Postgres
 from muster.text import amount, printable
+
+PRIMARY = DoesNotApply("the server is a primary, it follows nobody")
 
 # Where all that was received is replayed, the last transaction is old because nothing happened since.
 _SELECT = f"""
@@ -23,22 +25,28 @@ FROM (SELECT) AS nothing LEFT JOIN pg_stat_wal_receiver AS w ON true"""  # noqa:
 
 @dataclass(frozen=True, slots=True)
 class PostgresReplica:
-    """A replica: the state of what receives from ``sender`` (``streaming``; empty where nothing does), and how many
-    seconds what it shows is behind what it received. None where it has replayed no transaction yet."""
+    """A replica: the state of what receives from ``sender``: ``streaming``; empty where nothing receives."""
 
     status: str
     sender: str
-    lag_seconds: float | None
-    paused: bool
 
     @property
     def streams(self) -> bool:
         return self.status == "streaming"
 
     def __str__(self) -> str:
-        what = f"{self.status} from {printable(self.sender, 80)}" if self.status else "receives from no primary"
-        lag = "" if self.lag_seconds is None else f", {amount(self.lag_seconds, 's')} behind"
-        return what + lag + (", replay is paused" if self.paused else "")
+        return f"{self.status} from {printable(self.sender, 80)}" if self.status else "receives from no primary"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresReplicaLag:
+    """How many seconds what a replica shows is behind what it received, and whether somebody paused it."""
+
+    seconds: float
+    paused: bool
+
+    def __str__(self) -> str:
+        return f"{amount(self.seconds, 's')} behind" + (", replay is paused" if self.paused else "")
 
 
 def parse(database: Postgres, answer: Rows) -> PostgresReplica:
@@ -48,15 +56,38 @@ def parse(database: Postgres, answer: Rows) -> PostgresReplica:
         DoesNotApply: the server is no replica.
         Unobserved: who asks may not see from whom it receives.
     """
-    replica, sees, status, sender, lag, paused = postgres.one(answer)
+    replica, sees, status, sender, _, _ = postgres.one(answer)
     if not replica:
-        raise DoesNotApply("the server is a primary, it follows nobody")
+        raise PRIMARY
     if not sees:
         raise postgres.hidden(database)
-    return PostgresReplica(str(status), str(sender), None if lag is None else max(0.0, float(lag)), bool(paused))
+    return PostgresReplica(str(status), str(sender))
+
+
+def parse_lag(answer: Rows) -> PostgresReplicaLag:
+    """Make the fact of what a replica knows of itself.
+
+    Raises:
+        DoesNotApply: the server is no replica.
+        Unobserved: it has replayed no transaction since it started, and not all that it received.
+    """
+    replica, _, _, _, lag, paused = postgres.one(answer)
+    if not replica:
+        raise PRIMARY
+    if lag is None:
+        raise Unobserved(
+            "missing", "it has replayed no transaction since it started: nobody knows how far behind it is"
+        )
+    return PostgresReplicaLag(max(0.0, float(lag)), bool(paused))
 
 
 @need(Postgres)
 def postgres_replica(database: Postgres) -> Probe[PostgresReplica]:
-    """How the server follows its primary, where it is a replica."""
+    """Whether the server receives from its primary, where it is a replica."""
     return postgres.probe(database, _SELECT, partial(parse, database))
+
+
+@need(Postgres)
+def postgres_replica_lag(database: Postgres) -> Probe[PostgresReplicaLag]:
+    """How far the server is behind what it received, where it is a replica."""
+    return postgres.probe(database, _SELECT, parse_lag)
