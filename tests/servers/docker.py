@@ -37,8 +37,8 @@ BUSYBOX = Path("/bin/busybox")
 SECOND = 1_000_000_000  # Docker's durations are in nanoseconds
 FOREVER = ("sleep", "1000000")
 
-#: What the engine is told: no log of its containers grows without end.
-SETTINGS = {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "2"}}
+#: How containers log unless they are told otherwise: no log grows without end.
+BOUNDED = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}}
 
 #: A service in shell: every path answers 200 with {"ok": true}, as the quota-proxy's /healthz does.
 ANSWER = """#!/bin/sh
@@ -69,7 +69,7 @@ class Engine:
             self._certify()
             bridge = starting.enter_context(_bridge())
             settings = self.folder / "daemon.json"
-            settings.write_text(json.dumps(SETTINGS))  # else /etc/docker/daemon.json counts
+            settings.write_text("{}")  # else /etc/docker/daemon.json counts
             self._process = Background(self._command(bridge, settings), self.folder / "log")
             starting.callback(self._process.stop)
             self._process.wait_for(self._answers)
@@ -115,6 +115,7 @@ class Engine:
             more["restart_policy"] = {"Name": restart}
         if memory is not None:
             more |= {"mem_limit": memory, "memswap_limit": memory}
+        more.setdefault("log_config", BOUNDED)
         container = self.client.containers.run(IMAGE, list(command), name=name, detach=True, **more)
         assert isinstance(container, Container)
         return container
@@ -285,7 +286,7 @@ STATES: dict[str, Callable[[Engine], Container]] = {
         _status("exited"), "exited", ("sh", "-c", "echo cannot open quota.db >&2; exit 3")
     ),
     "done": lambda engine: engine.run_until(_status("exited"), "done", ("true",)),
-    "created": lambda engine: engine.client.containers.create(IMAGE, ["true"], name="created"),
+    "created": lambda engine: engine.client.containers.create(IMAGE, ["true"], name="created", log_config=BOUNDED),
     "restarting": lambda engine: engine.run_until(
         lambda attrs: attrs["RestartCount"] >= 5 and attrs["State"]["Status"] == "restarting",
         "restarting",
