@@ -66,6 +66,7 @@ def main(words: Sequence[str]) -> None:
     memory = bytearray(b"x") * (options.memory << 20)
     for _ in range(options.threads):
         threading.Thread(target=time.sleep, args=(1_000_000,), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(READY, flush=True)
     while options.spin:
         pass

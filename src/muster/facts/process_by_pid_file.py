@@ -66,4 +66,4 @@ def find(path: str, listing: Listing) -> Found:
         return Found("crashed", listing, f"{path} names process {pid}, {other}")
     if first.ended:
         return of_processes((first,), listing)
-    return of_processes(tuple(listing.processes.values()), listing)
+    return of_processes(tuple(listing.processes.values()), listing, main=pid)

@@ -59,7 +59,9 @@ def find(unit: str, listing: Listing) -> Found:
     restarts = int(said["NRestarts"]) if said.get("NRestarts", "").isdigit() else None
     state, detail = _state(said, restarts)
     if state == "running" and listing.processes:
-        return of_processes(tuple(listing.processes.values()), listing, restarts)
+        main = int(said.get("MainPID", "0"))
+        every = tuple(listing.processes.values())
+        return of_processes(every, listing, restarts, main=main if main in listing.processes else None)
     # A unit may be active without a process: a timer, or a job that remains active after it has ended.
     if state == "running" and said["SubState"] != "running":
         return Found("stopped", listing, f"{detail}, without a process", restarts=restarts)

@@ -42,10 +42,15 @@ class Found:
         return self.processes
 
 
-def of_processes(seen: Sequence[Seen], listing: Listing, restarts: int | None = None) -> Found:
-    """The state that processes, at least one, tell by themselves: running, paused, or crashed and not waited for."""
+def of_processes(
+    seen: Sequence[Seen], listing: Listing, restarts: int | None = None, *, main: int | None = None
+) -> Found:
+    """The state that processes, at least one, tell by themselves: running, paused, or crashed and not waited for.
+
+    ``main`` is the process id of the one that matters, None where all do alike.
+    """
     live = tuple(sorted((each for each in seen if not each.ended), key=lambda each: each.started))
-    if live and all(each.state == "T" for each in live):
+    if live and all(each.state == "T" for each in live if main is None or each.pid == main):
         return Found("stopped", listing, "paused by a signal, kill -CONT lets it go on", live, restarts)
     if live:
         return Found("running", listing, "", live, restarts)

@@ -6,8 +6,11 @@ import codecs
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
@@ -36,6 +39,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHARSET = re.compile(
     r"(utf-?(8|16|32)|us-?ascii|iso-?8859|windows-125|cp125|gb|big5|shift|euc|koi8|latin)", re.IGNORECASE
 )
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,8 @@ class Response:
         return self.onward is not None and (self.onward == glob or fnmatchcase(self.onward, glob))
 
     def numbers(self, paths: Mapping[str, str]) -> tuple[dict[str, float], tuple[str, ...]]:
-        """The numbers at these paths of the JSON body, by the names of the paths.
+        """The numbers at these paths of the JSON body, by the names of the paths; of a time (RFC 3339), its age in
+        seconds by the server's own clock.
 
         Returns them and, in words, the paths at which there is no number.
         """
@@ -196,13 +203,31 @@ class Response:
             except LookupError as missing:
                 lacking.append(str(missing))
                 continue
-            if not isinstance(value, int | float) or isinstance(value, bool):
+            if isinstance(value, str) and (age := self._age(value)) is not None:
+                found[name] = age
+            elif not isinstance(value, int | float) or isinstance(value, bool):
                 lacking.append(f"{path} is {excerpt(value)}, which is no number")
             elif not _is_measurable(value):
                 lacking.append(f"{path} is {excerpt(value)}, which is no number that can be measured")
             else:
                 found[name] = value
         return found, tuple(lacking)
+
+    def _age(self, text: str) -> float | None:
+        """How long ago a time (RFC 3339) was when this was answered, by the answer's ``Date``, else by our clock."""
+        if not _TIME.fullmatch(text):
+            return None
+        with suppress(ValueError):
+            return self._answered_at - datetime.fromisoformat(text.upper()).timestamp()
+        return None
+
+    @property
+    def _answered_at(self) -> float:
+        from email.utils import parsedate_to_datetime
+
+        with suppress(ValueError, TypeError):
+            return parsedate_to_datetime(self.header("date") or "").timestamp()
+        return time.time()
 
     def __str__(self) -> str:
         text = f"{self.said} in {self.seconds * 1000:.0f} ms"
