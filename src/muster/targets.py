@@ -110,7 +110,8 @@ class Host(Target):
     """A machine. ``groups`` are the inventory's groups that it is in.
 
     ``listening`` are ports that must listen, as ``8787``, ``8787/tcp``, ``127.0.0.1:8787/tcp`` or ``53/udp``;
-    none but these and ``allowed_ports``, written alike, may (None: any may). ``units`` are systemd units that must be active.
+    none but these and ``allowed_ports``, written alike, may (None: any may). ``units`` are systemd units that must be
+    active.
 
     ``allowed_users`` are the accounts of people that may be there (None: any may). ``files`` are rules by path,
     ``closed_folders`` those in which nothing may be writable by everyone, ``certificates`` the files of certificates.
