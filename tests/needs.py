@@ -33,6 +33,11 @@ def _docker() -> str | None:
     return _root() or _programs("dockerd", "ip", "iptables")
 
 
+def _mariadb() -> str | None:
+    # As root it runs as the user that its package makes.
+    return _root() or _programs("mariadbd", "mariadb-install-db")
+
+
 def _netns() -> str | None:
     if reason := _root() or _programs("ip", "sshd"):
         return reason
@@ -108,9 +113,11 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "docker": _docker,
     "faketime": _faketime,
     "loop": _loop,
+    "mariadb": _mariadb,
     "netns": _netns,
     "postgres": _postgres,
     "rabbitmq": _rabbitmq,
+    "redis": lambda: _programs("redis-server"),
     "root": _root,
     "smtp": _smtp,
     "sqlite3": lambda: _programs("sqlite3"),

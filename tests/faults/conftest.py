@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import containers, databases, endpoints, hosts, ports, processes, rabbitmq, security
+from tests.faults import (
+    containers,
+    databases,
+    endpoints,
+    hosts,
+    mysql,
+    ports,
+    postgres,
+    processes,
+    rabbitmq,
+    redis,
+    rows,
+    security,
+)
 from tests.faults.cases import Ran, shared
 from tests.servers.docker import Engine
 from tests.servers.http import Certificates
@@ -54,6 +67,26 @@ def security_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Acco
 @pytest.fixture(scope="session")
 def process_run(runs_folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran:
     return shared(runs_folder, "processes", lambda folder: processes.judged(folder, engine, ops, sudo_ops))
+
+
+@pytest.fixture(scope="session")
+def postgres_run(runs_folder: Path, ops: Account) -> Ran:
+    return shared(runs_folder, "postgres", lambda folder: postgres.judged(folder, ops))
+
+
+@pytest.fixture(scope="session")
+def mysql_run(runs_folder: Path, ops: Account) -> Ran:
+    return shared(runs_folder, "mysql", lambda folder: mysql.judged(folder, ops))
+
+
+@pytest.fixture(scope="session")
+def redis_run(runs_folder: Path, ops: Account) -> Ran:
+    return shared(runs_folder, "redis", lambda folder: redis.judged(folder, ops))
+
+
+@pytest.fixture(scope="session")
+def rows_run(runs_folder: Path, ops: Account) -> Ran:
+    return shared(runs_folder, "rows", lambda folder: rows.judged(folder, ops))
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,10 @@ HERE, ONLY_SQLITE3, ONLY_PYTHON3, NEITHER, OPS, SUDO = (
 )
 
 
+#: The checks that read only what the file system knows.
+OF_FILE = ("database_size_is_within_limits", "database_write_ahead_log_is_small")
+
+
 def file(name: str, **more: object) -> dict[str, object]:
     return {"url": f"sqlite:///${{folder}}/{name}.db", **more}
 
@@ -36,7 +40,7 @@ def damaged(says: str, *, cause: str = "wrong") -> dict[str, object]:
 
 def nowhere(says: str, *, cause: str) -> dict[str, object]:
     """There is not even a file."""
-    return damaged(says, cause=cause) | {"database_size_is_within_limits": unknown(says, cause=cause)}
+    return damaged(says, cause=cause) | each(OF_FILE, unknown(says, cause=cause))
 
 
 def unexamined(*says: str, cause: str) -> dict[str, object]:
@@ -80,7 +84,7 @@ CASES = (
         "closed-folder",
         file("closed/good"),
         each(
-            ("database_accepts_connections", "database_integrity", "database_size_is_within_limits"),
+            ("database_accepts_connections", "database_integrity", *OF_FILE),
             unknown("/closed (drwx------ root:root) cannot be searched by", cause="permission"),
         ),
         OPS,

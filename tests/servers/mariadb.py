@@ -23,7 +23,7 @@ MARIADB = "/usr/sbin/mariadbd"
 
 
 class MariaDb:
-    """A MariaDB that runs while the object is entered. ``settings`` are those of its command line, with underscores."""
+    """A MariaDB that runs while the object is entered. ``settings`` are those of its command line."""
 
     def __init__(self, **settings: object) -> None:
         self.port = free_port()
@@ -69,7 +69,8 @@ class MariaDb:
 
     def sql(self, *statements: str, database: str | None = None) -> list[dict[str, Any]]:
         """Run statements as root; the rows of the last one."""
-        with closing(self.connection(database)) as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
+        by_name = pymysql.cursors.DictCursor
+        with closing(self.connection(database)) as connection, connection.cursor(by_name) as cursor:
             for statement in statements:
                 cursor.execute(statement)
             connection.commit()
@@ -77,7 +78,7 @@ class MariaDb:
 
     def user(self, name: str, password: str, *grants: str) -> None:
         """Make a user that may log in from anywhere, with rights such as ``PROCESS ON *.*``."""
-        self.sql(f"CREATE USER {name}@'%' IDENTIFIED BY '{password}'")
+        self.sql(f"CREATE OR REPLACE USER {name}@'%' IDENTIFIED BY '{password}'")
         self.sql(*(f"GRANT {grant} TO {name}@'%'" for grant in grants), "SELECT 1")
 
     def follow(self, primary: MariaDb) -> None:

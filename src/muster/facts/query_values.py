@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from muster.facts.rows_answer import complete, lines, of_all
+from muster.facts.rows_answer import complete, granted, lines, of_all
 from muster.facts.sqlite import ask
 from muster.need import need
 from muster.probes import AskEach, Probe, Rows, Select, Unobserved
@@ -49,7 +49,7 @@ def parse(database: Database, answer: Any) -> QueryValues:
         answers = [_number(each) for each in _of_sqlite(database, answer)]
     else:
         answers = [_number([row[0] for row in each.rows] if isinstance(each, Rows) else each) for each in answer]
-    values, failures = of_all(database.queries, answers)
+    values, failures = of_all(database.queries, [granted(database, each) for each in answers])
     return QueryValues(values, failures)
 
 

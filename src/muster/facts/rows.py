@@ -1,4 +1,4 @@
-"""The rows of the tables that the inventory names: the age of the newest, how many are too old, how many there are."""
+"""The rows of the tables that the inventory names: how old the newest is, how many there are, and are too old."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from muster.facts import rows_statements
-from muster.facts.rows_answer import complete, lines, of_all
+from muster.facts.rows_answer import complete, granted, lines, of_all
 from muster.facts.sqlite import ask
 from muster.need import need
 from muster.probes import AskEach, DoesNotApply, Probe, Rows, Select, Unobserved
@@ -94,7 +94,7 @@ def _answers(database: Database, answer: Any, field: str) -> tuple[dict[str, Tab
         answers = [_or_failure(each) for each in _of_sqlite(database, answer)]
     else:
         answers = [_or_failure(each.rows[0] if isinstance(each, Rows) and each.rows else each) for each in answer]
-    by_name = dict(zip(database.tables, answers, strict=True))
+    by_name = {name: granted(database, each) for name, each in zip(database.tables, answers, strict=True)}
     return of_all(names, [by_name[name] for name in names])
 
 

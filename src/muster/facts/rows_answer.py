@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from muster.facts.database_attempt import opening
-from muster.facts.sqlite import read
+from muster.facts.postgres import user
+from muster.facts.sqlite import Look, read
 from muster.probes import Cause, Output, Unobserved
-from muster.targets import Sqlite
+from muster.targets import Database, Postgres, Sqlite
 from muster.text import printable
+
+_DENIED = re.compile(r"permission denied for (schema|table|view|materialized view|relation) (\S{1,130})")
 
 #: What SQLite says of what is not there.
 _MISSING = ("no such table", "no such column", "no such function")
@@ -31,6 +34,17 @@ def of_all(names: Iterable[str], answers: Sequence[Any]) -> tuple[dict[str, Any]
     told = (Unobserved(each.cause, f"{name}: {each.message}") for name, each in failures.items())
     found = {name: each for name, each in zip(names, answers, strict=True) if name not in failures}
     return found, tuple(told)
+
+
+def granted(database: Database, answer: Any) -> Any:
+    """The answer; a failure with what to do about a right that PostgreSQL names. Sessions with MySQL say it."""
+    if not (isinstance(answer, Unobserved) and isinstance(database, Postgres)):
+        return answer
+    found = _DENIED.search(answer.message)
+    if found is None:
+        return answer
+    right = "USAGE ON SCHEMA" if found[1] == "schema" else "SELECT ON"
+    return Unobserved(answer.cause, f"{answer.message}; GRANT {right} {found[2]} TO {user(database)}")
 
 
 def complete(failures: Sequence[Unobserved]) -> None:
@@ -59,18 +73,16 @@ def lines(database: Sqlite, output: Output, pattern: re.Pattern[str], count: int
             if found:
                 yield found
                 continue
-            complaint = " ".join((line, *said)).strip()
-            failure = Unobserved(
-                _cause(complaint, locked=look.locked), f"{look.tool}: {_told(complaint, look.error)}"
-            )
+            failure = Unobserved(*_failed(look, (line, *said)))
         yield failure
 
 
-def _cause(complaint: str, *, locked: bool) -> Cause:
-    if locked:
-        return "timeout"
-    return "missing" if any(words in complaint for words in _MISSING) else "wrong"
+def _failed(look: Look, rest: tuple[str, ...]) -> tuple[Cause, str]:
+    """Why a statement was not answered, by the ``rest`` of what was said.
 
-
-def _told(complaint: str, error: str) -> str:
-    return printable(complaint or error or "it gave no answer", 300)
+    The sqlite3 program complains before it prints what was answered, python3 afterwards; the first line says it.
+    """
+    first = look.said[0] if look.said and not look.said[0].isdigit() else ""
+    complaint = first or " ".join(rest).strip() or look.error or "it gave no answer"
+    cause: Cause = "missing" if any(words in complaint for words in _MISSING) else "wrong"
+    return "timeout" if look.locked else cause, f"{look.tool}: {printable(complaint, 300)}"
