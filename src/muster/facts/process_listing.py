@@ -38,7 +38,7 @@ echo files
 grep 'Max open files' $(under limits) /dev/null 2>/dev/null
 if ls -q / >/dev/null 2>&1; then q=q; else q=; fi
 [ -z "$P" ] || ls -lR$q $(under fd) 2>&1 | sed -n \
--e '/denied$/s/.*\\(\\/proc\\/[0-9]*\\/\\)fd.*/\\1 denied/p;t' -e '/^ls:/d' -e '/^\\/proc\\/[0-9]*\\/fd:$/p' \
+-e 's/^ls: .*\\(\\/proc\\/[0-9]*\\/\\)fd.: .*denied$/\\1 denied/p;t' -e '/^ls:/d' -e '/^\\/proc\\/[0-9]*\\/fd:$/p' \
 -e 's/^l.* -> socket:\\(\\[[0-9]*\\]\\)$/\\1/p;t' -e 's/^l.*/l/p' | uniq -c
 ( {PORTS} ) || exit
 """

@@ -12,7 +12,7 @@ from muster.facts.listening_ports import ListeningPorts
 from muster.facts.process_found import Found
 from muster.probes import Output, Unobserved
 
-_LIMIT = re.compile(r"/proc/(\d{1,10})/limits:Max open files +(\d{1,20}|unlimited) .*")
+_LIMIT = re.compile(r"/proc/(\d{1,10})/limits:Max open files +(\d{1,20}|unlimited)\b.*")
 _ENTRY = re.compile(r" *(\d{1,20}) (?:/proc/(\d{1,10})/(fd:| denied)|\[(\d{1,20})\]|l)")
 
 #: The column of /proc/net/tcp with the number of the socket.
