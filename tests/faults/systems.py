@@ -33,11 +33,13 @@ CHECKS = (
 class Fault:
     """Something that is wrong with a system, and all the checks that must not be ok then: by target, then by check.
 
-    The target of the host itself is ``host``.
+    ``rest`` says what all others of a target are then: those that are ok on the host ``well``. The target of the host
+    itself is ``host``.
     """
 
     name: str
     bad: Mapping[str, Mapping[str, Bad]] = field(default_factory=dict)
+    rest: Mapping[str, Bad] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
@@ -90,9 +92,21 @@ def over(inventory: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -
 def compare(ran: Ran, fault: Fault) -> None:
     """Assert that exactly what the fault says is not ok on its host, and on what is under it."""
     seen = {record["target"] for record in ran.results if fault.name in (record["host"], record["target"])}
-    named = {fault.name if target == "host" else target: bad for target, bad in fault.bad.items()}
-    assert seen, ran.terminal
-    assert named.keys() <= seen, seen
+    assert {*fault.bad, *fault.rest} - {"host"} <= seen, ran.terminal
     for target in sorted(seen):
-        host = "" if target == fault.name else fault.name
-        ran.compare(Case(target, {}, named.get(target, {}), host))
+        name, host = ("host", "") if target == fault.name else (target, fault.name)
+        bad = {**_rest(ran, fault, name), **fault.bad.get(name, {})}
+        ran.compare(Case(target, {}, bad, host))
+
+
+def _rest(ran: Ran, fault: Fault, target: str) -> dict[str, Bad]:
+    """The checks that ``rest`` is about. What does not apply where all is well may be unknown as well."""
+    if target not in fault.rest:
+        return {}
+    well, here = (
+        {record["check"]: record["verdict"] for record in ran.results if (record["host"], record["target"]) == place}
+        for place in (("well", target), (fault.name, target))
+    )
+    names = [name for name, verdict in well.items() if verdict == "ok" or here[name] != "skipped"]
+    assert len(names) > 2, ran.terminal
+    return dict.fromkeys(names, fault.rest[target])
