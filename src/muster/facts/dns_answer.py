@@ -35,6 +35,7 @@ else
 fi
 """
 _LOOKED_UP = re.compile(r"Address(?: \d{1,3})?:\s*(\S+)")
+_REFUSED = re.compile(r"server can't find [^:]*: ([A-Z]{1,20})$")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 
 
@@ -93,6 +94,7 @@ def read(endpoint: DnsEndpoint, output: Output) -> Resolved:
     """
     *lines, last = uncut(output, f"getent ahosts {endpoint.name_asked}").splitlines() or [""]
     tool, _, status = last.partition(" ")
+    refusals = [found[1] for line in lines if (found := _REFUSED.search(line))]
     if tool == "getent":
         addresses = [line.split()[0] for line in lines if line.strip()]
     elif tool == "nslookup" and status != str(NOT_FOUND):
@@ -106,7 +108,8 @@ def read(endpoint: DnsEndpoint, output: Output) -> Resolved:
     else:
         raise Unobserved("unreadable", f"getent ahosts {endpoint.name_asked}: the answer is not whole")
     records = tuple(dict.fromkeys(each for each in addresses if _is_of(each, endpoint.type)))
-    return Resolved(Attempt("connected"), "NOERROR" if addresses else NOT_KNOWN, records)
+    code = "NOERROR" if records or (addresses and not refusals) else (refusals or [NOT_KNOWN])[-1]
+    return Resolved(Attempt("connected"), code, records)
 
 
 def _is_of(text: str, kind: str) -> bool:
