@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from muster.facts import certificate, endpoint_attempt, response
+from muster.facts import certificate, endpoint_attempt, port_state, response
 from muster.facts.response import Response
 from muster.probes import Answered, Attempt, Exchange, Unobserved
-from muster.targets import HttpEndpoint
+from muster.targets import HttpEndpoint, JsonRule, TcpEndpoint
 
 REFUSED = Exchange(Attempt("refused", "network", "127.0.0.1:9", tries=2))
 #: What `ssl.SSLSocket.getpeercert` gave for a certificate that trustme made.
@@ -170,6 +170,36 @@ def test_a_number_that_is_not_there_does_not_hide_the_others() -> None:
     assert lacking[1:] == ("$.yes is true, which is no number", '$.text is "7", which is no number')
 
 
+AT = (("date", "Mon, 15 Jan 2024 10:36:00 GMT"),)
+
+
+@pytest.mark.parametrize(
+    ("time", "age"),
+    [
+        ("2024-01-15T10:35:30Z", 30),
+        ("2024-01-15T10:35:30.25Z", 29.75),
+        ("2024-01-15T10:35:30.123456789+00:00", pytest.approx(29.876544)),
+        ("2024-01-15T18:35:30+08:00", 30),
+        ("2024-01-15t10:37:00z", -60),
+    ],
+)
+def test_a_time_counts_as_its_age_by_the_clock_of_the_server(time: str, age: float) -> None:
+    found = answer({"last_check_time": time}, headers=AT)
+    assert found.numbers({"last_check": "$.last_check_time"}) == ({"last_check": age}, ())
+
+
+@pytest.mark.parametrize("headers", [(), (("date", "yesterday"),)])
+def test_the_age_of_a_time_is_by_our_clock_where_the_server_does_not_tell_its_own(headers: Any) -> None:
+    now = datetime.now(UTC)
+    ages, _ = answer({"at": now.isoformat()}, headers=headers).numbers({"at": "$.at"})
+    assert 0 <= ages["at"] < 60
+
+
+@pytest.mark.parametrize("text", ["", "2024-01-15", "2024-01-15T10:35:30", "2024-13-15T10:35:30Z", "7", "now"])
+def test_what_is_no_time_with_a_zone_has_no_age(text: str) -> None:
+    assert answer({"at": text}, headers=AT).numbers({"at": "$.at"})[0] == {}
+
+
 def peer(**more: Any) -> certificate.Certificate:
     answered = Answered("https://h/", 200, (), b"", False, 0.1, certificate=PEER | more)
     return certificate.parse(Exchange(Attempt("connected"), answered), datetime(2037, 12, 2, 12, tzinfo=UTC))
@@ -207,3 +237,132 @@ def test_a_number_beyond_all_floats_is_none_to_measure(number: bytes) -> None:
     assert not found
     assert len(lacking) == 1
     assert lacking[0].endswith("which is no number that can be measured")
+
+
+def test_every_rule_and_every_part_is_judged() -> None:
+    found = answer({"ok": False, "services": {"db": "up", "mail": "down", "disk": "full"}})
+    rules = {
+        "$.ok": JsonRule(equals=True, compares=True),
+        "$.gone": JsonRule(),
+        "$.services": JsonRule(type="object"),
+    }
+    broken = found.broken_rules(rules)
+    assert broken[0] == "$.ok is false, expected true"
+    assert broken[1].startswith("$.gone is missing")
+    assert len(broken) == 2
+    assert found.bad_parts({"$.services.*": ("up",)}) == ("mail: down, expected up", "disk: full, expected up")
+
+
+def test_what_is_no_json_breaks_every_rule() -> None:
+    page = answer(b"<html>", "text/html")
+    for said in (page.broken_rules({"$.ok": JsonRule(present=False)}), page.bad_parts({"$.a.*": ("up",)})):
+        assert len(said) == 1
+        assert said[0].startswith("the body (text/html) is no JSON")
+
+
+def test_text_and_patterns_are_looked_for_in_the_body() -> None:
+    found = answer("Größe: 42 m\n".encode("latin-1"), "text/plain; charset=latin-1")
+    assert found.holds("Größe")
+    assert not found.holds("größe")
+    assert found.matches(r"\d+ m$")
+    assert not found.matches(r"^\d+")
+
+
+def test_what_is_not_in_a_part_of_the_body_may_be_in_the_rest() -> None:
+    part = answer(b"hello", "text/plain", truncated=True)
+    assert part.holds("hell")
+    assert part.matches("^h")
+    for look in (part.holds, part.matches):
+        with pytest.raises(Unobserved, match="not in the first 5 B of the body"):
+            look("world")
+
+
+@pytest.mark.parametrize(
+    ("globs", "bad"),
+    [
+        ({"content-type": "text/*", "x-two": "b"}, ()),
+        ({"content-type": "application/json"}, ("content-type is text/html, expected application/json",)),
+        ({"x-two": "c"}, ("x-two is a, b, expected c",)),
+        ({"x-gone": "*"}, ("x-gone is missing, expected *",)),
+    ],
+)
+def test_headers_are_held_against_globs(globs: dict[str, str], bad: tuple[str, ...]) -> None:
+    headers = (("content-type", "text/html"), ("x-two", "a"), ("x-two", "b"))
+    assert answer(b"", headers=headers).bad_headers(globs) == bad
+
+
+@pytest.mark.parametrize(
+    ("location", "glob", "right"),
+    [
+        ("https://h/a", "https://h/*", True),
+        ("https://h/a", "https://h/a", True),
+        ("/login", "http://h/login", True),
+        ("https://[::1]:8/a", "https://[::1]:8/a", True),
+        ("https://h/a", "http://h/*", False),
+        ("https://user:secret@h/a", "https://h/a", True),
+    ],
+)
+def test_a_redirect_is_held_against_a_glob(location: str, glob: str, right: bool) -> None:
+    found = answer(b"", status=302, headers=(("location", location),))
+    assert found.sends_to(glob) is right
+    assert not answer(b"").sends_to(glob)
+
+
+def test_the_size_of_a_body_that_was_cut_off_is_the_announced_one() -> None:
+    assert answer(b"12345").total_size == 5
+    assert answer(b"12345", truncated=True, headers=(("content-length", "1000"),)).total_size == 1000
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("content-length", "many"),),
+        (("content-length", "-1"),),
+        (("content-length", "9" * 30),),
+        (("content-length", "1000"), ("content-encoding", "gzip")),
+    ],
+)
+def test_the_size_of_a_body_that_was_cut_off_may_be_unknown(headers: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(Unobserved, match="longer than the 5 B that are read"):
+        _ = answer(b"12345", truncated=True, headers=headers).total_size
+
+
+def test_redirects_that_are_expected_by_their_place_are_not_followed() -> None:
+    assert response.request(HttpEndpoint(name="x", url="http://h/", redirect="https://h/")).max_redirects == 0
+
+
+@pytest.mark.parametrize(
+    ("attempt", "said"),
+    [
+        (Attempt("connected"), "open: a connection was accepted"),
+        (Attempt("refused", "network", "h:1", tries=2), "closed (refused: h:1 (after 2 tries))"),
+        (Attempt("timed out", "network", "no connection to h:1 in 10 s"), "closed (timed out: no connection"),
+        (Attempt("unreachable", "network", "h:1"), "closed (unreachable: h:1)"),
+    ],
+)
+def test_a_port_is_open_or_closed(attempt: Attempt, said: str) -> None:
+    found = port_state.parse(attempt)
+    assert found.open is attempt.connected
+    assert str(found).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        Attempt("no such name", "network", "h:1"),
+        Attempt("denied", "permission", "h:1"),
+        Attempt("no file descriptor left", "internal"),
+        Attempt("not connected", "network", "whatever"),
+    ],
+)
+def test_what_says_nothing_of_a_port_does_not_make_it_closed(attempt: Attempt) -> None:
+    with pytest.raises(Unobserved, match=attempt.outcome) as raised:
+        port_state.parse(attempt)
+    assert raised.value.cause == attempt.cause
+
+
+def test_the_facts_of_a_port_ask_one_question() -> None:
+    target = TcpEndpoint(name="db", url="tcp://h:5432", address="h", port=5432, open=False, timeout=3)
+    questions = {need.probe(target).question for need in (port_state.port_state, endpoint_attempt.endpoint_attempt)}
+    assert [each.describe() for each in questions] == ["TCP: connect to h:5432"]
