@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.faults.cases import Case, Ran, by_name
-from tests.faults.containers import CONTAINERS, ENGINES
+from tests.faults.cases import Case, Ran, by_name, run
+from tests.faults.containers import COMPOSED, CONTAINERS, ENGINES
 
 pytestmark = pytest.mark.needs("docker", "sshd", "sudo")
 
@@ -13,6 +15,35 @@ pytestmark = pytest.mark.needs("docker", "sshd", "sudo")
 @pytest.mark.parametrize("case", CONTAINERS, ids=by_name)
 def test_a_container_gets_the_verdicts_that_it_deserves(container_run: Ran, case: Case) -> None:
     container_run.compare(case)
+
+
+@pytest.mark.parametrize("case", COMPOSED, ids=by_name)
+def test_a_service_of_a_compose_file_gets_the_verdicts_that_it_deserves(container_run: Ran, case: Case) -> None:
+    container_run.compare(case)
+
+
+def test_a_service_whose_profile_is_not_active_is_no_target(container_run: Ran) -> None:
+    found = {each["target"] for each in container_run.results if each["host"] == "composed"}
+    assert found == {"composed", *(case.name for case in COMPOSED)}
+
+
+def test_a_compose_file_that_only_compose_can_read_is_a_mistake_of_the_inventory(tmp_path: Path) -> None:
+    """Found before anything is asked: exit code 2, file, line and column, the way out, and no secret."""
+    (tmp_path / ".env").write_text("PASSWORD=hush-hush\n")
+    (tmp_path / "compose.prod.yml").write_text(
+        "services:\n  web:\n    extends: {file: base.yml, service: web}\n"
+        "  db:\n    image: db\n    ports: ['${PASSWORD}:5432', '${PORT}:1']\n"
+    )
+    inventory = {"hosts": {"web-1": {"connection": "local", "compose": "compose.prod.yml"}}}
+    ran = run(tmp_path, inventory)
+    assert ran.code == 2
+    for words in (
+        "compose.prod.yml:3:5: extends reads other files, which only compose does; give the file that",
+        "compose.prod.yml:6:13: is no port as compose has it",
+        "compose.prod.yml:6:33: needs the variable PORT, which is not set",
+    ):
+        assert words in ran.terminal
+    assert "hush" not in ran.terminal
 
 
 @pytest.mark.parametrize("case", ENGINES, ids=by_name)

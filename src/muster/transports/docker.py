@@ -168,10 +168,11 @@ class Engine:
         path = f"{_path_of(matches.inspected)}/stats?stream=false&one-shot=true"
         began = time.monotonic()
         try:
-            first = await self._called(path)
             # An old engine looks once a second only, and keeps whoever asks waiting for it.
+            timeout = self._api.timeout + SAMPLED_APART
+            first = await self._called(path, timeout)
             await asyncio.sleep(SAMPLED_APART - (time.monotonic() - began))
-            second = await self._called(path)
+            second = await self._called(path, timeout)
         except Gone:
             return Stats(Matches((), None))
         if not isinstance(first.json, dict) or not isinstance(second.json, dict):
@@ -228,10 +229,10 @@ class Engine:
         assert answer.version is not None
         return f"/v{answer.version['ApiVersion']}"
 
-    async def _called(self, path: str) -> Said:
+    async def _called(self, path: str, timeout: float | None = None) -> Said:
         """What the engine answers. Raises `Gone` where what was asked for is not there, else `Unobserved`."""
         try:
-            return await self._api.get(await self._prefix() + path)
+            return await self._api.get(await self._prefix() + path, timeout=timeout)
         except Gone:
             raise
         except Failed as failed:

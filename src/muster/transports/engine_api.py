@@ -80,7 +80,12 @@ class EngineApi:
             self._reading.close()
 
     async def client(self, version: str) -> docker.APIClient:
-        client = docker.APIClient(base_url=await self.base_url(), version=version, timeout=math.ceil(self.timeout))
+        client = docker.APIClient(
+            base_url=await self.base_url(),
+            version=version,
+            timeout=math.ceil(self.timeout),
+            max_pool_size=AT_ONCE,
+        )
         client.trust_env = False
         return client
 
@@ -103,14 +108,14 @@ class EngineApi:
             raise Unobserved(cause, f"TLS files of the Docker engine: {error.strerror or error}") from None
         return context
 
-    async def get(self, path: str) -> Said:
-        """The JSON that the engine answers to a path.
+    async def get(self, path: str, *, timeout: float | None = None) -> Said:
+        """The JSON that the engine answers to a path. ``timeout``, in seconds, is the host's unless given.
 
         Raises:
             Failed: it does not, in time or at all; `Gone` where what was asked for is not there.
         """
         body = bytearray()
-        date = await self.read(path, body.extend, most=ANSWER_MAX_BYTES)
+        date = await self.read(path, body.extend, most=ANSWER_MAX_BYTES, timeout=timeout)
         if len(body) > ANSWER_MAX_BYTES:
             size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
             raise Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
