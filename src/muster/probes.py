@@ -6,7 +6,7 @@ asked once. The transports answer questions; a fact's parser turns the answer in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -433,6 +433,22 @@ class Select:
     timeout: float = 10.0
     max_rows: int = 1_000
     expression: bool = False
+
+    def describe(self) -> str:
+        return f"{self.server.engine} at {self.server}: {' '.join(self.statement.split())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Question: what does this statement of a live check give, with values for its placeholders? Answer: `Rows`.
+
+    It runs as it is, as a `Select` does, and all its rows come back.
+    """
+
+    server: Server
+    statement: str
+    parameters: Sequence[Any] | Mapping[str, Any] = ()
+    timeout: float = 10.0
 
     def describe(self) -> str:
         return f"{self.server.engine} at {self.server}: {' '.join(self.statement.split())}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from muster.targets import Host, Sqlite, Target
+from muster.probes import Unobserved
+from muster.targets import Database, Host, Postgres, Sqlite, Target
 from muster.verdict import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from muster.live.access import Access
     from muster.live.database import SqliteFile
+    from muster.live.server_database import PostgresDatabase
     from muster.suite import Suite
 
 
@@ -95,12 +97,18 @@ def register(session: pytest.Session, suite: Suite) -> None:
         with closing(docker_client(access(target))) as client:
             yield client
 
-    def database(target: Target) -> SqliteFile:
+    def database(target: Target) -> SqliteFile | PostgresDatabase:
         """The database, to ask in SQL and not to change: database.execute("SELECT 1").fetchone()."""
         from muster.live.database import sqlite_file
+        from muster.live.server_database import postgres_database
 
-        assert isinstance(target, Sqlite)
-        return sqlite_file(access(target), target)
+        match target:
+            case Sqlite():
+                return sqlite_file(access(target), target)
+            case Postgres():
+                return postgres_database(access(target), target)
+        engine = target.engine if isinstance(target, Database) else target.kind
+        raise Unobserved("missing", f"the fixture database asks SQLite and PostgreSQL in SQL, and no {engine}")
 
     # Module scope, so that module-scoped fixtures of a test file may depend on them, as with testinfra's.
     for fixture in (host, http, docker_client, database):

@@ -19,7 +19,7 @@ from urllib.parse import quote as percent_encoded
 from muster.facts.sqlite import OPENING, sqlite_path
 from muster.live.access import MOST, Access
 from muster.probes import Command, Unobserved
-from muster.targets import Sqlite
+from muster.targets import Database, Sqlite
 
 Row = tuple[Any, ...]
 
@@ -152,18 +152,23 @@ class SqliteFile:
         return _rows_of_python(tail, output.complaint)
 
 
-def sqlite_file(access: Access, database: Sqlite) -> SqliteFile:
-    """The database, where it can be asked.
-
-    Raises:
-        Unobserved: it cannot, for the reason that ``database_accepts_connections`` names.
-    """
+def see_that_it_opens(access: Access, database: Database) -> None:
+    """Raises `Unobserved` where the attempt to open a database, or to log in to it, failed."""
     suite = access.suite
     attempt = suite.observation(database, suite.needs["database_attempt"])
     if attempt.failure is not None:
         raise attempt.failure
     if not attempt.value.connected:
         raise Unobserved(attempt.value.cause, f"the database did not open: {attempt.value}")
+
+
+def sqlite_file(access: Access, database: Sqlite) -> SqliteFile:
+    """The database, where it can be asked.
+
+    Raises:
+        Unobserved: it cannot, for the reason that ``database_accepts_connections`` names.
+    """
+    see_that_it_opens(access, database)
     return SqliteFile(access, database)
 
 

@@ -9,6 +9,7 @@ that a password goes to nobody who may not have it.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +17,9 @@ from typing import Any, Self
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.pq import TransactionStatus
 
-from muster.probes import Attempt, Cause, Rows, Select, Unobserved
+from muster.probes import Attempt, Cause, Execute, Rows, Select, Unobserved
 from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Reader, Stream, StreamRefused
@@ -79,23 +81,26 @@ class PostgresSession:
         return self
 
     async def ask(self, question: Any) -> Rows:
-        """The rows of a `Select`, in a read-only transaction of its own.
+        """The rows of a `Select` or `Execute`, in a read-only transaction of its own.
 
         Raises:
             Unobserved: the server refused it, or it took too long.
         """
         statement = question.statement.strip().rstrip("; \t\n")
-        if question.expression:
-            # By the extended protocol, which takes one statement only. A comment may end the last line.
-            statement = f"SELECT left(q.v::text, 64) FROM ({statement}\n) AS q(v) LIMIT 2"  # noqa: S608
-        else:
-            self._known()
-            statement = f"SELECT * FROM ({statement}\n) AS q LIMIT {question.max_rows + 1:d}"  # noqa: S608
+        most = None
+        if isinstance(question, Select):
+            if question.expression:
+                # By the extended protocol, which takes one statement only. A comment may end the last line.
+                statement = f"SELECT left(q.v::text, 64) FROM ({statement}\n) AS q(v) LIMIT 2"  # noqa: S608
+            else:
+                self._known()
+                most = question.max_rows
+                statement = f"SELECT * FROM ({statement}\n) AS q LIMIT {most + 1:d}"  # noqa: S608
         try:
             columns, rows = await self._rows(question, statement)
         except psycopg.Error as error:
             raise self._failed(error, question) from None
-        return Rows(columns, tuple(rows[: question.max_rows]), truncated=len(rows) > question.max_rows)
+        return Rows(columns, tuple(rows[:most]), truncated=most is not None and len(rows) > most)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -106,7 +111,9 @@ class PostgresSession:
             version = printable(self.version, 40)
             raise Unobserved("wrong", f"PostgreSQL {version} is too old: this is known of {OLDEST} and later")
 
-    async def _rows(self, question: Select, statement: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    async def _rows(
+        self, question: Select | Execute, statement: str
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run one statement by the extended protocol, all in one round trip where nothing fails."""
         connection = self._connection
         # The server gives up first, so that the session lives on.
@@ -119,16 +126,23 @@ class PostgresSession:
                 await connection.execute(f"SET LOCAL lock_timeout = {min(LOCK_PATIENCE_MS, patience)}")
                 if self._raw:
                     await connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
-                await cursor.execute(statement.encode())
+                await cursor.execute(statement.encode(), getattr(question, "parameters", None) or None)
                 await connection.execute("ROLLBACK")
                 rows = await cursor.fetchall()
                 return tuple(column.name for column in cursor.description or ()), rows
         except psycopg.Error:
-            if not connection.closed:
-                await connection.rollback()
+            await self._recovered()
             raise
 
-    def _failed(self, error: psycopg.Error, question: Select) -> Unobserved:
+    async def _recovered(self) -> None:
+        """End what a failed statement left open. A connection that cannot be used again (COPY) is closed."""
+        with suppress(psycopg.Error):
+            if not self.broken:
+                await self._connection.rollback()
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            await self._connection.close()
+
+    def _failed(self, error: psycopg.Error, question: Select | Execute) -> Unobserved:
         said = printable((error.diag.message_primary or _plain(error)).strip(), LONGEST_REASON)
         if error.sqlstate == "55P03":
             said += f": another session has held a lock on it for more than {LOCK_PATIENCE_MS / 1000:g} s"

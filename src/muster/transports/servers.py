@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any, Protocol
 
-from muster.probes import AskRedis, AskServer, Attempt, CountKeys, Select, ServerAnswer, Unobserved
+from muster.probes import AskRedis, AskServer, Attempt, CountKeys, Execute, Select, ServerAnswer, Unobserved
 from muster.targets import Server
 from muster.transports.link import Link, Reader, Stream, StreamRefused, seen
 from muster.transports.outcomes import RETRY_AFTER, worth_another_try
@@ -57,7 +57,7 @@ class Session(Protocol):
     @property
     def broken(self) -> bool: ...
 
-    async def ask(self, question: Select | AskRedis | CountKeys) -> Any:
+    async def ask(self, question: Select | Execute | AskRedis | CountKeys) -> Any:
         """The answer. Whoever asks bounds the time, and closes the `Way` where it is over: that must end this.
 
         Raises:
@@ -172,7 +172,7 @@ class Servers:
         self._places: dict[Server, _Place] = {}
         self._at_once = asyncio.Semaphore(SERVERS_AT_ONCE_HERE if link.direct else SERVERS_AT_ONCE)
 
-    async def ask(self, question: AskServer | Select | AskRedis | CountKeys) -> Any:
+    async def ask(self, question: AskServer | Select | Execute | AskRedis | CountKeys) -> Any:
         """The answer to a question.
 
         Raises:
@@ -202,7 +202,7 @@ class _Place:
         self._answer: ServerAnswer | Unobserved | None = None
         self._losses = 0
 
-    async def ask(self, question: AskServer | Select | AskRedis | CountKeys) -> Any:
+    async def ask(self, question: AskServer | Select | Execute | AskRedis | CountKeys) -> Any:
         if self._answer is None:
             self._answer = await self._logged_in(question.timeout)
         if isinstance(self._answer, Unobserved):
