@@ -9,10 +9,23 @@ from typing import Any
 import pytest
 
 from checks import test_endpoints as checks
-from muster import Attempt, Certificate, Endpoint, HttpEndpoint, Limit, Measure, Response, shows_certificate
+from muster import (
+    Attempt,
+    Certificate,
+    Endpoint,
+    HttpEndpoint,
+    Limit,
+    Measure,
+    Response,
+    TcpEndpoint,
+    limited,
+    should_answer,
+    should_be_closed,
+    shows_certificate,
+)
 from muster.declaration import read_case
 from muster.need import Catalogue
-from muster.targets import Value
+from muster.targets import JsonRule, Value
 
 ONE_API = {"status": "ok", "goroutines": 1234, "memory": {"alloc_mb": 256}}
 
@@ -164,7 +177,91 @@ def test_only_a_certificate_that_is_verified_is_looked_at(url: str, verify: bool
     assert shows_certificate(endpoint(url=url, verify=verify)) is applies
 
 
+@pytest.mark.parametrize(("status", "right"), [(200, True), (204, True), (404, True), (300, False), (199, False)])
+def test_statuses_may_be_ranges(status: int, right: bool) -> None:
+    target = endpoint(status=((200, 299), (404, 404)))
+    if right:
+        checks.test_endpoint_status_is_expected(response(status=status), target)
+    else:
+        said = message(checks.test_endpoint_status_is_expected, response(status=status), target)
+        assert said.endswith("expected 200-299 or 404")
+
+
+def test_a_redirect_that_is_expected_by_its_place_has_a_right_status() -> None:
+    moved = response(status=308, headers=(("location", "https://h/"),))
+    checks.test_endpoint_status_is_expected(moved, endpoint(redirect="https://h/*"))
+    assert message(checks.test_endpoint_status_is_expected, moved, endpoint()).endswith("expected a status below 400")
+
+
+RULES = {"$.ok": JsonRule(equals=True, compares=True), "$.version": JsonRule(type="string")}
+
+
+def test_rules_that_are_kept_and_broken() -> None:
+    target = endpoint(rules=RULES)
+    checks.test_endpoint_json_follows_its_rules(response({"ok": True, "version": "1"}), target)
+    said = message(checks.test_endpoint_json_follows_its_rules, response({"ok": False, "version": 1}), target)
+    assert said == "$.ok is false, expected true; $.version is 1, expected a string"
+
+
+def test_parts_that_are_well_and_ill() -> None:
+    target = endpoint(parts={"$.services.*": ("healthy",)})
+    checks.test_endpoint_parts_are_well(response({"services": {"postgresql": "healthy", "redis": "healthy"}}), target)
+    ill = response({"services": {"postgresql": "healthy", "redis": "unhealthy: connection refused"}})
+    said = message(checks.test_endpoint_parts_are_well, ill, target)
+    assert said == "redis: unhealthy: connection refused, expected healthy"
+
+
+@pytest.mark.parametrize(("body", "said"), [({"services": {}}, "$.services is {}"), ({}, "$.services is missing")])
+def test_no_parts_at_all_are_not_well(body: Any, said: str) -> None:
+    target = endpoint(parts={"$.services.*": ("healthy",)})
+    assert message(checks.test_endpoint_parts_are_well, response(body), target).startswith(said)
+
+
+def test_a_body_with_its_text_and_without() -> None:
+    target = endpoint(text="hello", matches="h.llo")
+    for check, wanted in (
+        (checks.test_endpoint_body_has_the_text, "expected the text 'hello' in it"),
+        (checks.test_endpoint_body_matches, "expected a match of h.llo"),
+    ):
+        check(response(b"<p>hello</p>"), target)
+        assert message(check, response(b"<p>login</p>"), target) == f"<p>login</p>, {wanted}"
+
+
+def test_headers_that_are_expected_and_not() -> None:
+    target = endpoint(answer_headers={"content-type": "text/html*"})
+    html = response(b"", headers=(("content-type", "text/html; charset=utf-8"),))
+    checks.test_endpoint_headers_are_expected(html, target)
+    said = message(checks.test_endpoint_headers_are_expected, response(b""), target)
+    assert said == "content-type is missing, expected text/html*"
+
+
+def test_a_redirect_to_the_right_place_and_to_another() -> None:
+    moved = response(b"", status=301, headers=(("location", "https://h/"),))
+    checks.test_endpoint_redirects_as_expected(moved, endpoint(redirect="https://*"))
+    said = message(checks.test_endpoint_redirects_as_expected, moved, endpoint(redirect="http://*"))
+    assert said == "301 Moved Permanently to https://h/, expected a redirect to http://*"
+
+
+def test_the_size_of_an_answer_is_measured() -> None:
+    measure = Measure({"response_bytes": Limit(warning=3)})
+    checks.test_endpoint_size_is_within_limits(response(b"12345"), measure)
+    assert [(each.value, each.breach) for each in measure.taken] == [(5, "warning")]
+
+
+def test_the_size_counts_where_the_inventory_limits_it() -> None:
+    applies = limited("response_bytes")
+    assert applies(endpoint(limits={"response_bytes": Limit(warning=3)}))
+    assert not applies(endpoint(limits={"response_seconds": Limit(warning=3)}))
+
+
+@pytest.mark.parametrize(("opened", "answers"), [(True, True), (False, False)])
+def test_a_port_that_must_be_closed_is_not_asked_to_answer(opened: bool, answers: bool) -> None:
+    port = TcpEndpoint(name="db", url="tcp://h:1", address="h", port=1, open=opened)
+    assert (should_answer(port), should_be_closed(port)) == (answers, not answers)
+    assert should_answer(endpoint())
+
+
 def test_every_check_is_well_written_and_about_endpoints() -> None:
     found = [value for name, value in vars(checks).items() if name.startswith("test_")]
-    assert len(found) == 6
+    assert len(found) == 13
     assert {read_case(each, Catalogue()).of for each in found} == {Endpoint, HttpEndpoint}

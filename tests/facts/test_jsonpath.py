@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from muster.jsonpath import LONGEST, difference, look_up, parse_path, path_of
+from muster.jsonpath import (
+    LONGEST,
+    Every,
+    bad_parts,
+    breach,
+    difference,
+    look_up,
+    parse_parts,
+    parse_path,
+    path_of,
+)
+from muster.targets import JsonRule
 
 
 @pytest.mark.parametrize(
@@ -112,3 +123,129 @@ def test_the_first_difference_is_named_with_its_place(found: Any, expected: Any,
 
 def test_a_huge_value_does_not_make_a_huge_message() -> None:
     assert len(difference("x" * 1_000_000, "y")) < LONGEST + 50
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("$.services.*", ("services", Every.PART)),
+        ("$.checks.*.status", ("checks", Every.PART, "status")),
+        ("$.queues[*].state", ("queues", Every.PART, "state")),
+        ("$.*", (Every.PART,)),
+        ("$['a b'][*]", ("a b", Every.PART)),
+    ],
+)
+def test_a_path_to_parts_is_read(text: str, steps: tuple[object, ...]) -> None:
+    assert parse_parts(text) == steps
+
+
+@pytest.mark.parametrize("text", ["$.services", "$", "services.*", "$.*x", "$..*", "$.a[*", "$.a*"])
+def test_what_leads_to_no_parts_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no path|names one place"):
+        parse_parts(text)
+
+
+FLASK = {"services": {"postgresql": "healthy", "redis": "unhealthy: timeout"}}
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "words", "bad"),
+    [
+        (FLASK, "$.services.*", ("healthy",), ["redis: unhealthy: timeout, expected healthy"]),
+        (FLASK, "$.services.*", ("healthy", "unhealthy: timeout"), []),
+        ({"checks": {"db": {"status": "pass"}}}, "$.checks.*.status", ("pass",), []),
+        (
+            {"checks": {"db": {"status": "fail"}, "mail": {}, "disk": "pass"}},
+            "$.checks.*.status",
+            ("pass", "ok"),
+            [
+                "db: fail, expected pass or ok",
+                "mail: $.checks.mail.status is missing, expected pass or ok",
+                "disk: $.checks.disk.status is missing, expected pass or ok",
+            ],
+        ),
+        (
+            {"queues": [{"state": "running"}, {"state": "down"}]},
+            "$.queues[*].state",
+            ("running",),
+            ["queues[1]: down, expected running"],
+        ),
+        ({"a": {"db": True, "mail": 1, "disk": None}}, "$.a.*", ("true", "1"), ["disk: null, expected true or 1"]),
+        (
+            {"nodes": {"a": {"checks": {"db": "up"}}, "b": {"checks": {"db": "down"}}}},
+            "$.nodes.*.checks.*",
+            ("up",),
+            ["b.db: down, expected up"],
+        ),
+        ({"a": {"b": {"c": "up"}}}, "$.a.*", ("up",), ['b: {"c": "up"}, expected up']),
+    ],
+)
+def test_each_part_that_is_not_well_is_named(
+    document: Any, path: str, words: tuple[str, ...], bad: list[str]
+) -> None:
+    assert bad_parts(document, path, words) == bad
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"services": {}}, "$.services is {}"),
+        ({"services": []}, "$.services is []"),
+        ({"services": None}, "$.services is null"),
+        ({"services": "healthy"}, '$.services is "healthy"'),
+        ({}, "$.services is missing"),
+        ([], "$.services is missing"),
+    ],
+)
+def test_a_thing_without_parts_is_never_well(document: Any, said: str) -> None:
+    assert bad_parts(document, "$.services.*", ("healthy",)) == [f"{said}, expected parts that say healthy"]
+
+
+DOCUMENT = {"version": "1.4.2", "ready": True, "count": 3.0, "share": 0.5, "none": None, "list": [1], "map": {}}
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("$.version", JsonRule()),
+        ("$.version", JsonRule(type="string", equals="1.4.2", compares=True)),
+        ("$.ready", JsonRule(type="boolean", equals=True, compares=True)),
+        ("$.count", JsonRule(type="integer")),
+        ("$.share", JsonRule(type="number")),
+        ("$.none", JsonRule(type="null", equals=None, compares=True)),
+        ("$.list", JsonRule(type="array")),
+        ("$.map", JsonRule(type="object")),
+        ("$.gone", JsonRule(present=False)),
+    ],
+)
+def test_a_rule_that_is_kept(path: str, rule: JsonRule) -> None:
+    assert breach(DOCUMENT, path, rule) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "said"),
+    [
+        ("$.version", JsonRule(present=False), '$.version is "1.4.2", expected nothing there'),
+        ("$.version", JsonRule(type="number"), '$.version is "1.4.2", expected a number'),
+        ("$.ready", JsonRule(type="integer"), "$.ready is true, expected an integer"),
+        ("$.share", JsonRule(type="integer"), "$.share is 0.5, expected an integer"),
+        ("$.count", JsonRule(type="boolean"), "$.count is 3.0, expected true or false"),
+        ("$.list", JsonRule(type="object"), "$.list is [1], expected an object"),
+        ("$.version", JsonRule(type="null"), '$.version is "1.4.2", expected null'),
+        ("$.ready", JsonRule(equals=False, compares=True), "$.ready is true, expected false"),
+        ("$.ready", JsonRule(equals=None, compares=True), "$.ready is true, expected null"),
+    ],
+)
+def test_a_rule_that_is_broken(path: str, rule: JsonRule, said: str) -> None:
+    assert breach(DOCUMENT, path, rule) == said
+
+
+@pytest.mark.parametrize("rule", [JsonRule(), JsonRule(type="null"), JsonRule(equals=None, compares=True)])
+def test_what_is_missing_breaks_every_rule_that_wants_it(rule: JsonRule) -> None:
+    assert breach(DOCUMENT, "$.gone", rule).startswith("$.gone is missing: $ is {")
+
+
+@pytest.mark.parametrize("number", [float("inf"), 1e300, -0.0])
+def test_a_strange_number_has_a_type(number: float) -> None:
+    integer = breach({"a": number}, "$.a", JsonRule(type="integer")) == ""
+    assert integer is (number != float("inf"))
