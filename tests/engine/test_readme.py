@@ -42,7 +42,7 @@ def test_the_inventory_limits_and_plans_as_shown(tmp_path: Path) -> None:
 
 
 def test_the_first_check_and_the_live_one_run_over_the_inventory(tmp_path: Path) -> None:
-    check, live = blocks("python")
+    check, live, *_ = blocks("python")
     assert len([line for line in check.splitlines() if line]) <= 10
     (tmp_path / "inventory.yaml").write_text("hosts: {here: {connection: local}}\n", "utf-8")
     (tmp_path / "test_accounts.py").write_text(check, "utf-8")
@@ -51,6 +51,20 @@ def test_the_first_check_and_the_live_one_run_over_the_inventory(tmp_path: Path)
     assert done.returncode == 0, done.stdout
     assert "ok        shadow is private" in done.stdout
     assert "muster: 2 ok · 1 target on 1 host" in done.stdout
+
+
+def test_the_fact_and_the_check_of_rabbitmq_are_those_that_ship_in_under_60_lines() -> None:
+    *_, fact, check = blocks("python")
+    assert fact == (ROOT / "src/muster/facts/rabbitmq.py").read_text("utf-8")
+    assert check == (ROOT / "checks/test_rabbitmq.py").read_text("utf-8")
+    assert len((fact + check).splitlines()) < 60
+
+
+def test_the_table_of_checks_is_what_muster_checks_prints(tmp_path: Path) -> None:
+    done = run(tmp_path, "muster", "checks", "--markdown")
+    assert done.returncode == 0, done.stderr
+    table = README[README.index("| kind | check |") : README.index("\n</details>")]
+    assert table.strip() == done.stdout.strip(), "README has another table: copy what `muster checks --markdown` prints"
 
 
 @pytest.mark.parametrize(
