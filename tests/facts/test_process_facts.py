@@ -113,6 +113,7 @@ def test_states_of_systemd_are_states_of_the_guide() -> None:
     assert by_unit(active="deactivating", sub="stop-sigterm") == "stopped: deactivating (stop-sigterm), 0 restarts"
     assert by_unit(active="inactive", sub="dead", load="masked") == "stopped: its unit file is masked, 0 restarts"
     assert by_unit(active="failed", sub="failed", result="oom-kill") == "crashed: oom-kill, 0 restarts"
+    assert by_unit(active="inactive", sub="dead", result="exit-code") == "crashed: dead, 0 restarts"
     assert by_unit(sub="waiting") == "stopped: active (waiting), without a process, 0 restarts"
     assert by_unit() == "running: active (running), 0 restarts"  # hidepid: systemd is to be believed
 
@@ -155,7 +156,7 @@ def test_a_pid_file_that_is_not_there_is_of_a_process_that_stopped() -> None:
 
 def test_a_pid_file_that_may_not_be_read_is_unknown() -> None:
     for complaint in ("stat: cannot statx '/tmp/s.pid': Permission denied\n", "/tmp/s.pid: permission denied\n"):
-        with pytest.raises(Unobserved) as denied:
+        with pytest.raises(Unobserved, match=r"^/tmp/s\.pid: .*ermission denied") as denied:
             process.parse(said("", status=1, stderr=complaint), PID_FILE)
         assert denied.value.cause == "permission"
 
@@ -169,6 +170,7 @@ def test_a_pid_file_whose_process_is_gone_or_another_is_of_one_that_crashed() ->
     assert state(line(7), line(8, parent=7), before="1795205278\n1795205318\n7\n").startswith(
         "running, 2 processes 7, 8"
     )
+    assert state(line(7, state="T"), line(8, parent=7)).startswith("stopped: paused by a signal")
     # It has been there for 40 s; the file was written before it, by more than clocks differ.
     assert state(line(7), before="1795205178\n1795205318\n7\n") == (
         "crashed: /tmp/s.pid names process 7, which is worker and started 1 minute after the file was written"
@@ -198,13 +200,19 @@ def test_the_shell_that_looks_and_what_it_starts_are_not_found() -> None:
 
 def test_the_session_of_the_login_is_not_found_but_sshd_itself_is() -> None:
     lines = (
-        *(line(20, "sshd"), line(30, "sshd", parent=20), line(31, "sshd", parent=30), line(5, "sh", parent=31)),
-        *(line(40, "sh", parent=31), line(41, "systemctl", parent=40), line(50, "sshd", parent=20)),
+        *(line(20, "sshd"), line(30, "sshd", parent=20), line(31, "sshd", parent=30), line(32, "bash", parent=31)),
+        *(
+            line(5, "sh", parent=32),
+            line(40, "sh", parent=31),
+            line(41, "systemctl", parent=40),
+            line(50, "sshd", parent=20),
+        ),
     )
     said_by = commands(
         p20="sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups",
         p30="sshd: ops [priv]",
         p31="sshd: ops@notty",
+        p32="bash -c 'sudo -n sh' ssh",
         p5="sh",
         p40="sh",
         p41="systemctl\0show\0sshd.service\0",
@@ -225,9 +233,9 @@ def test_one_whose_first_thread_has_ended_runs_still() -> None:
 
 
 def test_threads_of_the_kernel_are_not_found_whatever_the_pattern() -> None:
-    assert process.parse(
-        answer(line(2, "kthreadd", parent=0), rest=commands(p2="")), Process(name="x", command=".*")
-    ).state == ("stopped")
+    lines = (line(2, "kthreadd", parent=0), line(9, parent=2), line(20, "python"), line(5, "sh", parent=20))
+    output = answer(*lines, rest=commands(p2="", p9="", p20="pytest", p5="sh"))
+    assert process.parse(output, Process(name="x", command=".*")).state == "stopped"
 
 
 def test_a_name_may_look_like_the_rest_of_an_answer() -> None:

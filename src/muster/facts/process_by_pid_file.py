@@ -64,6 +64,4 @@ def find(path: str, listing: Listing) -> Found:
     if later > LATER:
         other = f"which is {first.name} and started {span(later)} after the file was written"
         return Found("crashed", listing, f"{path} names process {pid}, {other}")
-    if first.ended:
-        return of_processes((first,), listing)
     return of_processes(tuple(listing.processes.values()), listing, main=pid)
