@@ -198,16 +198,15 @@ def break_containers(stage: Stage[QuotaProxy]) -> None:
     end_proxy_of(stage.engine, unproxied.outside)
 
     def arrived() -> bool:
-        for service in (crashing, crashed, ill):
+        for service in (crashed, ill):
             service.container.reload()
-        told = (
-            crashing.container.attrs["RestartCount"] > 5 and crashing.container.status == "restarting",
-            crashed.container.attrs["RestartCount"] == 1 and crashed.container.status == "running",
-            ill.container.attrs["State"]["Health"]["Status"] == "unhealthy",
+        return (
+            (crashed.container.attrs["RestartCount"], crashed.container.status) == (1, "running")
+            and ill.container.attrs["State"]["Health"]["Status"] == "unhealthy"
+            and crashing.crashes_for(4)
         )
-        return all(told)
 
-    wait_for(arrived, "containers in trouble")
+    wait_for(arrived, "containers in trouble", seconds=40)
 
 
 def break_answers(stage: Stage[QuotaProxy]) -> None:

@@ -70,7 +70,7 @@ def mysql() -> Iterator[MariaDb]:
             database="one-api",
         )
         server.user(MYSQL_USER, MYSQL_PASSWORD, "SELECT ON `one-api`.*", "PROCESS ON *.*", "SLAVE MONITOR ON *.*")
-        for _ in range(500):  # so many have used it, that the few who may not, or who went away, are few
+        for _ in range(150):  # of so many, the few who may not log in, or went away, are few
             server.connection().close()
         yield server
 

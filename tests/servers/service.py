@@ -1,8 +1,8 @@
 """A small HTTP service in a container: shell, on the busybox of `tests.servers.docker`.
 
-What it answers lies in a folder that is mounted into it, read anew for each request, so that a test can change it while
-it runs; what it logs, it is told to. Of clients who come at once it makes the third wait a second: nc listens with a
-backlog of one.
+What it answers lies in a folder that is mounted into it, read anew for each request, so that a test can change it
+while it runs; what it logs, it is told to. Of clients who come at once it makes the third wait a second: nc listens
+with a backlog of one.
 """
 
 from __future__ import annotations
@@ -110,6 +110,18 @@ class Service:
         assert isinstance(container, Container)
         self.container = container
         return container
+
+    def crashes_for(self, seconds: float) -> bool:
+        """Tell whether it was restarted more than five times, and will not be started again within so long.
+
+        The engine waits twice as long each time, 100 ms at first (moby, restartmanager).
+        """
+        self.container.reload()
+        count, state = int(self.container.attrs["RestartCount"]), self.container.attrs["State"]
+        if count <= 5 or state["Status"] != "restarting":
+            return False
+        ended = datetime.fromisoformat(state["FinishedAt"][:19]).replace(tzinfo=UTC)
+        return 0.1 * 2**count - (datetime.now(UTC) - ended).total_seconds() > seconds
 
     def log(self, *lines: str) -> None:
         """Have it write these lines to its log, now."""
