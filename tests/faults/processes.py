@@ -60,6 +60,8 @@ CASES = (
         {"process_can_open_files": unknown(SHUT, "sudo: true", cause="permission")},
         host="by-ops",
     ),
+    Case("sshd", {"command": r"sshd.* -p ${sshd}\b", "listening": ["${sshd}"]}, host="by-sudo"),
+    Case("own-session", {"command": r"sshd: ${login}\b|sudo -n", "state": "stopped"}, host="by-sudo"),
     # not running
     Case(
         "killed", by_pid_file("killed"), down("crashed: ", "killed.pid names process ${killed}, which is not"), "here"
@@ -306,10 +308,11 @@ def judged(folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran
         os.utime(programs / "reused.pid", (time.time() - 3600,) * 2)
         (programs / "empty.pid").touch()
         (programs / "closed").mkdir(0o700)
+        far = start(Sshd(user=sudo_ops.name))
         hosts: dict[str, Any] = {
             "here": {"connection": "local"},
             "by-ops": {"connection": start(Sshd(user=ops.name)).connection()},
-            "by-sudo": {"connection": start(Sshd(user=sudo_ops.name)).connection(sudo=True)},
+            "by-sudo": {"connection": far.connection(sudo=True)},
         }
         units = machine(engine, "processes", UNITS)
         engine.run("plain-machine")
@@ -321,5 +324,6 @@ def judged(folder: Path, engine: Engine, ops: Account, sudo_ops: Account) -> Ran
             "defaults": {"limits": CALM},
             "hosts": {name: {**hosts[name], **sections} for name, sections in under("processes", CASES).items()},
         }
-        ran = run(folder, inventory, "checks/test_processes.py", settings={"folder": programs, **ports})
+        settings = {"folder": programs, "login": sudo_ops.name, "sshd": far.port, **ports}
+        ran = run(folder, inventory, "checks/test_processes.py", settings=settings)
         return Ran(ran.code, ran.terminal, ran.folder, noted)
