@@ -393,9 +393,9 @@ def test_the_lines_of_a_log_are_counted(engine: Engine, terminal: bool) -> None:
     script = "echo error one; echo well; echo error two >&2; exec sleep 1000000"
     engine.run(name, ("sh", "-c", script), tty=terminal)
     wait_for(lambda: b"two" in engine.client.containers.get(name).logs(), "its log")
-    question = ContainerLog(name, (counted("error"), counted("error", "two"), counted(), counted("x" * 50)))
+    question = ContainerLog(name, (counted("^error one$"), counted("error", "two"), counted(), counted("x" * 50)))
     logged = answer(on(engine.url), question)
-    assert [each.lines for each in logged.counts] == [2, 1, 3, 0]
+    assert [each.lines for each in logged.counts] == [1, 1, 3, 0]
     at, _, text = logged.counts[1].last.partition(" ")
     assert text == "error two"
     assert abs(datetime.fromisoformat(f"{at}Z").timestamp() - time.time()) < 60

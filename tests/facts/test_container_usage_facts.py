@@ -64,13 +64,20 @@ def test_an_idle_container_has_all_that_the_host_has() -> None:
         ({"CpuQuota": 50_000, "CpuPeriod": 200_000}, 0.25),
         ({"CpuQuota": -1}, 2),
         ({"CpusetCpus": "0"}, 1),
-        ({"CpusetCpus": "0-3,7"}, 2),
         ({"CpusetCpus": "1", "NanoCpus": 500_000_000}, 0.5),
         ({}, 2),
     ],
 )
 def test_the_least_of_all_limits_counts(host: Any, cores: float) -> None:
     assert container_usage.parse("*", recorded("plain", **host)).cpu_limit == cores
+
+
+@pytest.mark.parametrize(("cpus", "cores"), [("0-3,7", 5), ("0,2,4", 3), ("8-15", 8), ("0-31", 16)])
+def test_a_set_of_cores_is_counted(cpus: str, cores: float) -> None:
+    stats = recorded("plain", CpusetCpus=cpus)
+    assert stats.second is not None
+    second = {**stats.second, "cpu_stats": {**stats.second["cpu_stats"], "online_cpus": 16}}
+    assert container_usage.parse("*", Stats(stats.matches, stats.first, second)).cpu_limit == cores
 
 
 def test_a_container_that_is_kept_to_one_core() -> None:

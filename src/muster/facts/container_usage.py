@@ -78,14 +78,13 @@ def parse(match: str, stats: Stats) -> ContainerUsage:
     host = inspected["HostConfig"]
     cores = _cores(stats.second["cpu_stats"])
     allowed = _allowed(host, cores)
-    own_memory = int(host.get("Memory") or 0)
     return ContainerUsage(
         used / apart / 1e9,
-        min(allowed, cores),
+        allowed,
         max(int(memory["usage"]) - _cached(memory.get("stats") or {}), 0),
-        own_memory or int(memory["limit"]),
+        int(memory["limit"]),
         allowed < cores,
-        bool(own_memory),
+        bool(host.get("Memory")),
         name,
     )
 

@@ -13,7 +13,9 @@ from muster.transports import shell
 from muster.transports.link import Link
 
 LINE_MAX_BYTES = 8_192
-"""So much of a line is looked at: an expression may take its time with a longer one. An engine cuts at 16 KiB."""
+"""So much of a line is looked at: an expression may take its time with a longer one.
+
+An engine sends a line in frames of 16 KiB, each with the time before it: what goes on after the first is cut off."""
 
 HEADER_BYTES = 8
 """Before each piece: the stream, three zeros, and the length as a big-endian number (Docker API, attach)."""
@@ -53,7 +55,6 @@ class LogCount:
                 if len(self._header) == HEADER_BYTES:
                     self._stream, self._left = self._header[0], int.from_bytes(self._header[4:], "big")
                     self._header = b""
-                    self._continued()
                 continue
             piece = data[at : at + self._left]
             at += len(piece)
@@ -66,11 +67,6 @@ class LogCount:
             self._end(stream)
         counts = zip(self._lines, self._last, strict=True)
         return Logged(matches, tuple(Counted(lines, last) for lines, last in counts))
-
-    def _continued(self) -> None:
-        """A frame that goes on with a line has its time once more: it belongs to what is cut off."""
-        if line := self._line.get(self._stream):
-            line += b" " * (LINE_MAX_BYTES - len(line))
 
     def _piece(self, stream: int, piece: bytes) -> None:
         *ended, rest = piece.split(b"\n")
