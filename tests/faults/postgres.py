@@ -249,7 +249,7 @@ def _serve(serving: ExitStack) -> tuple[dict[str, object], dict[str, object]]:
         "silent": serving.enter_context(silent_port()),
         "web": serving.enter_context(impostor(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")),
         "redis": serving.enter_context(impostor(b"-ERR Protocol error: invalid multibulk length\r\n")),
-        "garbage": serving.enter_context(impostor(b"\x00\xff\x1b[31m" * 4096, forever=True)),
+        "garbage": serving.enter_context(impostor(b"", b"\x00\xff\x1b[31m" * 4096)),
     }
     return known, serving.enter_context(_busy(primary))
 

@@ -200,8 +200,8 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def impostor(says: bytes, *, forever: bool = False) -> Iterator[int]:
-    """A port of something else: it waits to be spoken to, says this (again and again) and closes."""
+def impostor(says: bytes, forever: bytes = b"") -> Iterator[int]:
+    """A port of something else: it waits to be spoken to, says this, the other again and again, and closes."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -209,7 +209,7 @@ def impostor(says: bytes, *, forever: bool = False) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 self.request.sendall(says)
                 while forever:
-                    self.request.sendall(says)
+                    self.request.sendall(forever)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

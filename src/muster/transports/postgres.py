@@ -8,6 +8,7 @@ that a password goes to nobody who may not have it.
 
 from __future__ import annotations
 
+import logging
 import re
 from contextlib import suppress
 from functools import partial
@@ -24,6 +25,9 @@ from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Reader, Stream, StreamRefused
 from muster.transports.servers import NotOpened, Way
+
+# What it could not tidy up on a connection that broke it would print on standard error, where nobody else listens.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 OLDEST = 12
 """The oldest major version that the shipped questions are for; 11 has been without fixes since 2023."""

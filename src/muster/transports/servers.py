@@ -26,6 +26,9 @@ MOST = 64 * 1_048_576
 LOSSES = 2
 """Sessions with one server that may be lost before nothing more is asked of it."""
 
+KEPT = 64
+"""Sessions that stay open for what may yet be asked: each takes a handful of file descriptors."""
+
 GOODBYE = 0.2
 LETTING_GO = 1.0
 """Seconds that a driver's farewell may take to get there, and that it may take to see that its way is closed."""
@@ -181,9 +184,15 @@ class Servers:
         place = self._places.get(question.server)
         if place is None:
             place = self._places[question.server] = _Place(self._link, question.server)
-        # In this order: what waits for its own server keeps no other one waiting.
-        async with place.turn, self._at_once:
-            return await place.ask(question)
+        place.askers += 1
+        try:
+            # In this order: what waits for its own server keeps no other one waiting.
+            async with place.turn, self._at_once:
+                return await place.ask(question)
+        finally:
+            place.askers -= 1
+            if not place.askers and sum(each.open for each in self._places.values()) > KEPT:
+                await place.rest()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -191,10 +200,11 @@ class Servers:
 
 
 class _Place:
-    """One server, and the session with it. ``turn`` is held by who asks."""
+    """One server, and the session with it. ``turn`` is held by who asks, of ``askers`` that want to."""
 
     def __init__(self, link: Link, server: Server) -> None:
         self.turn = asyncio.Lock()
+        self.askers = 0
         self._link = link
         self._server = server
         self._way = Way(link, server)
@@ -226,6 +236,16 @@ class _Place:
         finally:
             if self._session is not None and self._session.broken:
                 await self._lost(said=True)
+
+    @property
+    def open(self) -> bool:
+        return self._session is not None
+
+    async def rest(self) -> None:
+        """Close the session that nobody waits for; another is opened for whoever asks again."""
+        if self._session is not None:
+            self._answer = None
+            await self.close()
 
     async def close(self) -> None:
         session, self._session = self._session, None
