@@ -136,7 +136,6 @@ def test_without_a_ca_file_the_machine_decides_whom_to_trust(tls: Certificates) 
         assert shaken(server.port).distrust == "unable to get local issuer certificate"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1", "TLSv1_2"])
 def test_a_server_of_yesterday_is_heard_to_the_end(own: Pem, version: str) -> None:
     with HttpServer(own.context(ssl.TLSVersion[version])) as server:

@@ -6,6 +6,7 @@ import contextlib
 import socketserver
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,11 @@ class Pem:
         """For a server that knows no later version of TLS than ``newest``."""
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         made.load_cert_chain(self.certificate, self.key)
-        made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        made.maximum_version = newest
+        with warnings.catch_warnings():
+            # Python warns of versions that nobody should use, which is what this one is for.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            made.maximum_version = newest
         made.set_ciphers("ALL:@SECLEVEL=0")
         return made
 
