@@ -373,7 +373,7 @@ WELCOME = b"R\x00\x00\x00\x08\x00\x00\x00\x00"
 READY = b"Z\x00\x00\x00\x05I"
 FLOODS = [
     (b"", b"\x00" * 65_536, "not PostgreSQL"),
-    (WELCOME, b"N\x00\x00\xff\xff" + b"x" * 65_531, "too much"),
+    (WELCOME, b"N\x00\x00\xff\xffM" + b"x" * 65_528 + b"\x00\x00", "too much"),
     (b"", WELCOME * 4_096, "failed"),
     (WELCOME, b"S\x00\x00\x00\x08a\x00b\x00" * 8_192, "too much"),
     (WELCOME + READY, b"D\x00\x00\x00\x04" * 8_192, "too much"),
