@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.contest import PYTEST, ROOT, Bar, Contender, Contest
-from tests.servers import sqlite_files
 from tests.servers.docker import Engine
+from tests.servers.quota_proxy import quota_proxy
 
 
 @contextlib.contextmanager
@@ -17,14 +17,13 @@ def contest() -> Iterator[Contest]:
     with contextlib.ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         engine = running.enter_context(Engine())
-        port = engine.mapped_port(engine.container("quota-proxy"), 8787)
-        database = sqlite_files.good(folder, "quota.db")
+        service = running.enter_context(quota_proxy(engine, folder / "quota-proxy"))
         (folder / "pytest.ini").write_text("[pytest]\n")
         (folder / "test_one.py").write_text("def test_one():\n    pass\n")
         muster = (
             *(*PYTEST, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks")),
             *("--inventory", str(ROOT / "inventories/quota-proxy.yaml"), "--reports", str(folder / "reports")),
-            *("--set", f"port={port}", "--set", f"database={database}"),
+            *(word for name, value in service.settings.items() for word in ("--set", f"{name}={value}")),
         )
         there = {"DOCKER_HOST": engine.url}
         yield Contest(

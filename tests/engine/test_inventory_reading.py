@@ -378,7 +378,7 @@ def test_ten_thousand_hosts_are_read_and_share_what_is_equal(read: Read) -> None
     assert len({id(target) for target in inventory.targets}) == 20_000
 
 
-@pytest.mark.parametrize("name", ["local", "quota-proxy"])
+@pytest.mark.parametrize("name", ["local", "one-api", "quota-proxy"])
 def test_the_inventories_that_ship_are_right(name: str) -> None:
     path = Path(__file__).parents[2] / "inventories" / f"{name}.yaml"
     assert load([path]).targets

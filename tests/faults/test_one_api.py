@@ -19,7 +19,7 @@ from tests.servers.one_api import MYSQL_PASSWORD, NAME, REDIS_PASSWORD, STARTED,
 from tests.servers.processes import free_port, refusing_port, wait_for
 from tests.servers.redis_server import RedisServer
 
-pytestmark = pytest.mark.needs("docker")
+pytestmark = pytest.mark.needs("docker", "mariadb", "redis")
 
 INVENTORY, DATABASES = shipped("one-api"), shipped("one-api-databases")
 PASSWORDS = {"ONE_API_MYSQL_PASSWORD": MYSQL_PASSWORD, "ONE_API_REDIS_PASSWORD": REDIS_PASSWORD}
