@@ -23,14 +23,20 @@ MARIADB = "/usr/sbin/mariadbd"
 
 
 class MariaDb:
-    """A MariaDB that runs while the object is entered. ``settings`` are those of its command line."""
+    """A MariaDB that runs while the object is entered. ``settings`` are those of its command line.
 
-    def __init__(self, **settings: object) -> None:
+    ``tls``: it has a certificate for 127.0.0.1, which ``ca_file`` trusts.
+    """
+
+    def __init__(self, *, tls: bool = False, **settings: object) -> None:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="muster-mariadb-"))
         self.folder.chmod(0o755)
         self.socket = self.folder / "mysqld.sock"
         self._store = self.folder / "store"
+        self.ca_file = self.folder / "ca.pem"
+        if tls:
+            settings |= self._certificate()
         self._settings: Mapping[str, object] = {
             "port": self.port,
             "bind_address": "127.0.0.1",
@@ -57,6 +63,19 @@ class MariaDb:
         self._process.wait_for(lambda: accepts("127.0.0.1", self.port))
         self.sql("CREATE DATABASE shop")
         return self
+
+    def _certificate(self) -> dict[str, object]:
+        import trustme
+
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.ca_file))
+        own, key = self.folder / "cert.pem", self.folder / "key.pem"
+        issued = authority.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(str(own))
+        issued.private_key_pem.write_to_path(str(key))
+        if os.geteuid() == 0:
+            shutil.chown(key, "mysql")
+        return {"ssl_cert": own, "ssl_key": key, "ssl_ca": self.ca_file}
 
     def __exit__(self, *error: object) -> None:
         if self._process is not None:
