@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cases import Case, Ran, by_name, run
-from tests.faults.containers import COMPOSED, CONTAINERS, ENGINES
+from tests.faults.container_setups import COMPOSED
+from tests.faults.containers import CONTAINERS, ENGINES
 
 pytestmark = pytest.mark.needs("docker", "sshd", "sudo")
 
