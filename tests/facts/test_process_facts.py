@@ -118,6 +118,15 @@ def test_states_of_systemd_are_states_of_the_guide() -> None:
     assert by_unit() == "running: active (running), 0 restarts"  # hidepid: systemd is to be believed
 
 
+def test_a_unit_that_runs_where_its_processes_are_hidden_has_a_state_and_no_more() -> None:
+    before = SYSTEMD.format(load="loaded", active="active", sub="running", result="success")
+    hidden = answer(before=before, seen="hidden")
+    assert process.parse(hidden, UNIT).state == "running"
+    with pytest.raises(Unobserved, match="hidepid: use sudo: true") as unknown:
+        process_instances.parse(hidden, UNIT)
+    assert unknown.value.cause == "permission"
+
+
 def test_a_unit_whose_main_process_is_paused_is_stopped_though_others_run() -> None:
     assert by_unit(line(7, state="T"), line(8)).startswith("stopped: paused by a signal")
     assert by_unit(line(7), line(8, state="T")) == "running, 2 processes 7, 8, up 40 seconds, 0 restarts"

@@ -28,10 +28,13 @@ VALUES, PARTS = "endpoint_values_are_within_limits", "endpoint_parts_are_well"
 OF_ANSWERS = (VALUES, PARTS, "endpoint_answers_in_time", "endpoint_status_is_expected")
 
 
-def down(says: str) -> dict[str, Any]:
+def down(says: str, *more: str) -> dict[str, Any]:
     """A process that is not there: critical, once; what hangs on it is unknown."""
     why = unknown(f"there is no process to look at, it is {says}", cause="missing")
-    return {"process_is_running": critical(says, "expected running"), **each((*HANGING, "process_listens"), why)}
+    return {
+        "process_is_running": critical(says, *more, "expected running"),
+        **each((*HANGING, "process_listens"), why),
+    }
 
 
 def silent(says: str, cause: str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def lost(state: str, *more: str) -> dict[str, Any]:
 
 
 CRASHED = "crashed is 1, expected at most 0"
-STALE = down("crashed: ")
+STALE = down("crashed: ", "which is not there")
 FAULTS = (
     Fault("well-development"),
     Fault("well-production"),
@@ -99,7 +102,7 @@ FAULTS = (
             "status": {VALUES: critical("running is 2, expected at least 3", "enabled is 2, expected at least 3")},
         },
     ),
-    Fault("stale-pid-file", {"ss-003": down("crashed: ")}),
+    Fault("stale-pid-file", {"ss-003": STALE}),
     # the watch
     Fault(
         "one-not-watched",
@@ -123,7 +126,7 @@ FAULTS = (
     ),
     Fault("checks-late", {"status": {VALUES: warning("last_check is", "s, expected at most 1 s")}}),
     # the agent
-    Fault("agent-dead", {"agent": down("crashed: "), "status": silent("refused", "network")}),
+    Fault("agent-dead", {"agent": STALE, "status": silent("refused", "network")}),
     Fault("agent-hung", {"status": silent("timed out", "timeout")}),
     Fault(
         "agent-paused",

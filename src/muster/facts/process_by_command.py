@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from muster.facts.process_found import Found, of_processes
+from muster.facts.process_found import HIDDEN, Found, of_processes
 from muster.facts.process_listing import Listing, Seen
 from muster.probes import Unobserved
 
@@ -26,7 +26,7 @@ _SESSION = re.compile(r"sshd(?:-session)?: \S+(?: \[\w+\]|@\S+)")
 def find(pattern: str, listing: Listing) -> Found:
     """The state of the processes in whose command line ``pattern`` is found.
 
-    A zombie has no command line any more: it stands under its name. Where they are, there was a command.
+    A zombie has no command line any more: it counts where the pattern is found in its name.
     """
     own = _own(listing)
     matches = re.compile(pattern).search
@@ -41,10 +41,7 @@ def find(pattern: str, listing: Listing) -> Found:
     if found:
         return of_processes(found, listing)
     if listing.hidden:
-        raise Unobserved(
-            "permission",
-            "the processes of other users are not to be seen: /proc is mounted with hidepid; use sudo: true",
-        )
+        raise Unobserved("permission", HIDDEN)
     return Found("stopped", listing, f"no process has {pattern!r} in its command line")
 
 

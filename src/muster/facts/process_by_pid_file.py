@@ -6,7 +6,7 @@ import re
 import shlex
 
 from muster.facts.file_state import ABSENT
-from muster.facts.process_found import Found, of_processes
+from muster.facts.process_found import HIDDEN, Found, of_processes
 from muster.facts.process_listing import Listing
 from muster.probes import Output, Unobserved
 from muster.text import span
@@ -54,10 +54,7 @@ def find(path: str, listing: Listing) -> Found:
     pid = int(head[3])
     first = listing.processes.get(pid)
     if first is None and listing.hidden:
-        raise Unobserved(
-            "permission",
-            f"process {pid}, of {path}, is not to be seen: /proc is mounted with hidepid; use sudo: true",
-        )
+        raise Unobserved("permission", HIDDEN)
     if first is None:
         return Found("crashed", listing, f"{path} names process {pid}, which is not there")
     later = now - listing.age(first) - written

@@ -9,6 +9,9 @@ from typing import Literal
 from muster.facts.process_listing import Listing, Seen
 from muster.probes import Cause, Unobserved
 
+#: Why a process that may be there is not found.
+HIDDEN = "the processes of other users are not to be seen, /proc is mounted with hidepid: use sudo: true"
+
 State = Literal["running", "stopped", "crashed", "restarting", "unknown"]
 
 
@@ -35,8 +38,10 @@ class Found:
         """The live processes, at least one.
 
         Raises:
-            Unobserved: there is none, so there is nothing to be known of it.
+            Unobserved: there is none, or none to be seen, so there is nothing to be known of it.
         """
+        if self.state == "running" and not self.processes and self.listing.hidden:
+            raise Unobserved("permission", HIDDEN)
         if not self.processes:
             raise Unobserved(self.cause or "missing", f"there is no process to look at, it is {self}")
         return self.processes
