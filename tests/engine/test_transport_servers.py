@@ -104,6 +104,25 @@ def test_a_port_that_says_nothing_times_out(host: Host, postgres: Postgres, sile
     assert str(found) == "timed out: connected, but no answer in 0.7 s"
 
 
+@pytest.mark.parametrize(
+    ("says", "outcome", "cause"),
+    [
+        (b"no such database: probe", "no such database", "missing"),
+        (b"SASL authentication failed", "denied", "permission"),
+        (b"no more connections allowed (max_client_conn)", "too many connections", "wrong"),
+        (b"server login has been failing", "failed", "wrong"),
+    ],
+)
+def test_what_a_pooler_refuses_is_known_by_its_words(
+    postgres: Postgres, says: bytes, outcome: str, cause: str
+) -> None:
+    fields = b"SFATAL\x00C08P01\x00M" + says + b"\x00\x00"
+    with impostor(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields) as port:
+        found = attempt(local(), postgres.server(port=port))
+    assert (found.outcome, found.cause) == (outcome, cause)
+    assert says.decode() in found.detail
+
+
 def test_a_server_that_is_full_says_so(postgres: Postgres) -> None:
     with Postgres({"max_connections": "2", "superuser_reserved_connections": "1"}) as small:
         small.sql(f"CREATE ROLE muster LOGIN PASSWORD '{SECRET}'")

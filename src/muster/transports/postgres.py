@@ -51,6 +51,15 @@ _LOGIN: dict[str, tuple[str, Cause]] = {
     "57P03": ("not ready", "wrong"),
 }
 
+#: PgBouncer has one code, 08P01, for all that it refuses, and says which in these words.
+_BY_POOLER: tuple[tuple[str, tuple[str, Cause]], ...] = (
+    ("no such database", ("no such database", "missing")),
+    ("no such user", ("denied", "permission")),
+    ("authentication failed", ("denied", "permission")),
+    ("too many", ("too many connections", "wrong")),
+    ("no more connections", ("too many connections", "wrong")),
+)
+
 #: The causes of a query that failed. 55000: a view of an extension that the server has not loaded.
 _CAUSES: dict[str, Cause] = {
     "42501": "permission",
@@ -152,7 +161,7 @@ class PostgresSession:
             said += f": another session has held a lock on it for more than {LOCK_PATIENCE_MS / 1000:g} s"
         elif error.sqlstate == "57014":
             said += f" (allowed are {question.timeout * 0.9:g} s)"
-        cause: Cause = "network" if self.broken else _CAUSES.get(error.sqlstate or "", "wrong")
+        cause = _CAUSES.get(error.sqlstate or "", "network" if self.broken else "wrong")
         return Unobserved(cause, f"PostgreSQL: {said}")
 
 
@@ -238,7 +247,8 @@ class _Greeting:
         server = self._way.server
         if self._error is not None:
             code, said = self._error
-            outcome, cause = _LOGIN.get(code, ("failed", "wrong"))
+            by_words = next((found for words, found in _BY_POOLER if code == "08P01" and words in said), None)
+            outcome, cause = by_words or _LOGIN.get(code, ("failed", "wrong"))
             return Attempt(outcome, cause, f"{server}: {said}")
         if self._ended:
             return Attempt("reset", "network", f"{server} closed the connection")
