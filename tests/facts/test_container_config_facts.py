@@ -88,6 +88,7 @@ def test_the_digest_that_a_name_pins_and_that_of_the_manifest_are_digests_too() 
         ("quota-proxy:1.4", "quota-proxy", False),
         ("quota-proxy", "quota-proxy:latest", True),
         ("quota-proxy", "quota-proxy", True),
+        ("quota-proxy:latest", "quota-proxy", True),
         ("registry:5000/quota-proxy", "registry:5000/quota-proxy:latest", True),
         ("quota-proxy:1.4", "QUOTA-proxy:1.4", False),
     ],

@@ -34,8 +34,8 @@ class ContainerImage:
     name: str = field(default="", compare=False)
 
     def is_named(self, glob: str) -> bool:
-        """Whether the image's name fits a glob. One without a tag is called ``latest`` too."""
-        names = [self.image]
+        """Whether the image's name fits a glob. ``latest`` is the tag of one without, in either."""
+        names = [self.image, self.image.removesuffix(":latest")]
         if ":" not in self.image.rpartition("/")[2]:
             names.append(f"{self.image}:latest")
         return any(fnmatchcase(name, glob) for name in names)
