@@ -143,5 +143,6 @@ def span(seconds: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 host``, ``2 hosts``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """``1 host``, ``2 hosts``, ``2 processes``."""
+    many = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"

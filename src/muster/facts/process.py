@@ -35,7 +35,7 @@ class ProcessState:
     def __str__(self) -> str:
         words = [f"{self.state}: {self.detail}" if self.detail else self.state]
         if self.pids:
-            noun = "process" if len(self.pids) == 1 else f"{len(self.pids):,} processes"
+            noun = "process" if len(self.pids) == 1 else plural(len(self.pids), "process")
             words.append(f"{noun} {some(map(str, self.pids), 3)}")
         if self.up_seconds is not None:
             words.append(f"up {span(self.up_seconds)}")

@@ -9,7 +9,7 @@ from muster.facts.process_finding import command, found, of_running
 from muster.need import need
 from muster.probes import Output, Probe
 from muster.targets import Process
-from muster.text import span
+from muster.text import plural, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,7 @@ class ProcessInstances:
     up_seconds: float
 
     def __str__(self) -> str:
-        noun = "process" if self.count == 1 else "processes"
-        return f"{self.count:,} {noun}, up {span(self.up_seconds)}"
+        return f"{plural(self.count, 'process')}, up {span(self.up_seconds)}"
 
 
 def parse(output: Output, target: Process) -> ProcessInstances:
