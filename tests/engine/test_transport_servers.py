@@ -349,12 +349,14 @@ def test_few_sessions_stay_open_that_nobody_waits_for(postgres: Postgres, monkey
     assert asyncio.run(ask()) in ((1,), (2,))
 
 
-def test_nothing_is_left_behind(postgres: Postgres, ssh_host: Sshd) -> None:
+def test_nothing_is_left_behind(postgres: Postgres, ssh_host: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     observe(ssh(ssh_host), AskServer(postgres.server()))
-    before, folders = open_files(), set(Path(tempfile.gettempdir()).glob("muster-????????"))
-    observe(ssh(ssh_host), AskServer(postgres.server()), AskServer(postgres.server(password="wrong")))
+    before = open_files()
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        observe(ssh(ssh_host), AskServer(postgres.server()), AskServer(postgres.server(password="wrong")))
+        assert list(Path(folder).iterdir()) == []
     files_are_closed(before)
-    assert set(Path(tempfile.gettempdir()).glob("muster-????????")) <= folders
 
 
 # Servers that are no PostgreSQL, or mean harm.
