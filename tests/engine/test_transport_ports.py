@@ -15,11 +15,24 @@ import dns.rrset
 import pytest
 import trustme
 
+from muster.observations import Observations
 from muster.probes import Connect, Handshake, Handshaken, Resolve, Resolved
-from tests.engine.asking import answer, failure, files_are_closed, local, observe, open_files, ssh
+from tests.engine.asking import (
+    answer,
+    failure,
+    files_are_closed,
+    gatherer,
+    local,
+    need,
+    observe,
+    open_files,
+    plan,
+    ssh,
+)
 from tests.servers.dns import dns_server
 from tests.servers.http import Certificates, HttpServer
 from tests.servers.postgres import Postgres
+from tests.servers.processes import wait_for
 from tests.servers.sshd import Sshd
 from tests.servers.tls import Pem, pem, saying, smtp, talking_port
 
@@ -391,3 +404,16 @@ def test_every_connection_is_closed(tls: Certificates, refused_port: int) -> Non
         for _ in range(3):
             observe(local(), *(each for port in ports for each in (Handshake(HERE, port), Connect(HERE, port))))
         files_are_closed(before)
+
+
+@pytest.mark.needs("sshd")
+def test_a_connection_over_ssh_ends_before_the_link_does(ssh_host: Sshd) -> None:
+    ended: list[bytes] = []
+
+    def talk(connection: socket) -> None:
+        ended.append(connection.recv(1))
+
+    host = ssh(ssh_host)
+    with talking_port(talk) as port, gatherer(host) as asking:
+        asking.gather_now(plan({host: (need(Connect(HERE, port)),)}), Observations())
+        wait_for(lambda: ended == [b""], "the end of the connection")
