@@ -40,7 +40,7 @@ _CHARSET = re.compile(
     r"(utf-?(8|16|32)|us-?ascii|iso-?8859|windows-125|cp125|gb|big5|shift|euc|koi8|latin)", re.IGNORECASE
 )
 
-
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -93,9 +93,7 @@ class Response:
         if not self.truncated:
             return self.size
         announced = self.header("content-length") or ""
-        if not (announced.isascii() and announced.isdigit() and len(announced) < 19) or self.header(
-            "content-encoding"
-        ):
+        if self.header("content-encoding") or not _LENGTH.fullmatch(announced):
             raise Unobserved("unreadable", f"the body is longer than the {size(self.size)} that are read of it")
         return int(announced)
 
