@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,3 +178,53 @@ def test_a_log_file_that_may_not_be_seen_names_the_way_out(engine: Engine, start
         os.chown(engine.socket, 0, 0)
     assert why.cause == "permission"
     assert "may be seen by root only; give the host's connection `sudo: true`" in str(why)
+
+
+def engine_of(inspected: object, **more: Any) -> HttpServer:
+    """What speaks as an engine does of one container ``a``, and says of it what it likes."""
+    paths = {
+        "/version": lambda talk: talk.answer(b'{"ApiVersion": "1.41"}'),
+        "/v1.41/containers/json": lambda talk: talk.answer(b'[{"Names": ["/a"], "Id": "aa"}]'),
+        "/v1.41/containers/aa/json": lambda talk: talk.answer(json.dumps(inspected).encode()),
+    }
+    paths |= {f"/v1.41/containers/aa/{name}": behave for name, behave in more.items()}
+    return HttpServer(paths=paths)
+
+
+@pytest.mark.parametrize("part", [7, [], "x", None])
+def test_an_inspection_that_makes_no_sense_breaks_nothing(part: object) -> None:
+    inspected = {"Id": "aa", "Name": "/a", "State": part, "Config": part, "HostConfig": part, "LogPath": part}
+    questions = (ContainerStats("a"), ContainerLog("a", (counted(),)), ContainerLogFile("a"))
+    with engine_of(inspected, logs=lambda talk: talk.answer(b"\x01\x02")) as web:
+        stats, logged, size = observe(on(f"tcp://127.0.0.1:{web.port}"), *questions)
+    assert stats.value.first is None
+    assert [each.lines for each in logged.value.counts] == [0]
+    if part == "x":
+        assert isinstance(size.failure, Unobserved)
+    else:
+        assert size.value.size is None
+
+
+def test_a_container_that_goes_while_it_is_looked_at_is_gone() -> None:
+    with engine_of({"Id": "aa", "Name": "/a", "State": {"Status": "running"}}) as web:
+        stats, logged = observe(
+            on(f"tcp://127.0.0.1:{web.port}"), ContainerStats("a"), ContainerLog("a", (counted(),))
+        )
+    assert stats.value == Stats(Matches((), None))
+    assert logged.value == Logged(Matches((), None))
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b"{", b""])
+def test_statistics_that_are_none_are_unreadable(body: bytes) -> None:
+    with engine_of(
+        {"Id": "aa", "Name": "/a", "State": {"Status": "running"}}, stats=lambda talk: talk.answer(body)
+    ) as web:
+        why = failure(on(f"tcp://127.0.0.1:{web.port}"), ContainerStats("a"))
+    assert why.cause == "unreadable"
+
+
+def test_the_path_of_a_log_is_no_command(tmp_path: Path) -> None:
+    with engine_of({"Id": "aa", "Name": "/a", "LogPath": f"$(touch {tmp_path}/x); touch {tmp_path}/y '"}) as web:
+        why = failure(on(f"tcp://127.0.0.1:{web.port}"), ContainerLogFile("a"))
+    assert why.cause == "missing"
+    assert not list(tmp_path.iterdir())

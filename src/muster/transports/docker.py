@@ -183,7 +183,7 @@ class Engine:
         if matches.inspected is None:
             return Logged(matches)
         now = time.time() if matches.engine_time is None else matches.engine_time
-        terminal = bool((matches.inspected.get("Config") or {}).get("Tty"))
+        terminal = bool(_part(matches.inspected, "Config").get("Tty"))
         counting = LogCount(question.counts, now, framed=not terminal)
         since = int(now - max((each.window for each in question.counts), default=0.0))
         words = f"stdout=1&stderr=1&timestamps=1&since={max(since, 0)}"
@@ -198,7 +198,7 @@ class Engine:
 
     def _no_log(self, failed: Failed, question: ContainerLog, matches: Matches) -> Unobserved:
         """Why a log cannot be read, and the way out."""
-        driver = (((matches.inspected or {}).get("HostConfig") or {}).get("LogConfig") or {}).get("Type")
+        driver = _part(_part(matches.inspected, "HostConfig"), "LogConfig").get("Type")
         if failed.status in UNREADABLE_LOG and driver not in ("json-file", "local", "journald"):
             return Unobserved(
                 "missing",
@@ -253,5 +253,10 @@ def _path_of(container: Mapping[str, Any] | None) -> str:
 
 
 def _runs(matches: Matches) -> bool:
-    state = (matches.inspected or {}).get("State")
-    return isinstance(state, dict) and state.get("Status") in ("running", "paused")
+    return _part(matches.inspected, "State").get("Status") in ("running", "paused")
+
+
+def _part(said: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    """An object within what an engine said; empty where it is none, for engines may say anything."""
+    part = (said or {}).get(name)
+    return part if isinstance(part, dict) else {}
