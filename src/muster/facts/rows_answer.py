@@ -67,14 +67,14 @@ def lines(database: Sqlite, output: Output, pattern: re.Pattern[str], count: int
     said = iter(look.further)
     failure: Unobserved | None = None
     for _ in range(count):
-        if failure is None:
-            line = next(said, "")
-            found = pattern.fullmatch(line)
-            if found:
-                yield found
-                continue
+        if failure is not None:
+            yield Unobserved(failure.cause, f"it was not asked, after one that failed: {failure.message}")
+            continue
+        line = next(said, "")
+        found = pattern.fullmatch(line)
+        if found is None:
             failure = Unobserved(*_failed(look, (line, *said)))
-        yield failure
+        yield found or failure
 
 
 def _failed(look: Look, rest: tuple[str, ...]) -> tuple[Cause, str]:

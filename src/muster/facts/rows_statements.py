@@ -46,7 +46,7 @@ def of_sqlite(name: str, table: Table) -> str:
     expired = f"SELECT count(*) FROM {rows} WHERE {_age(time)} > {table.keep}"
     parts = (
         f"coalesce({_age('n.at')}, '-')",
-        "coalesce(replace(substr(n.at, 1, 40), '|', ' '), '-')",
+        "coalesce(replace(replace(replace(substr(n.at, 1, 40), '|', ' '), char(10), ' '), char(13), ' '), '-')",
         f"coalesce({_asked(expired, table.keep)}, '-')",
         f"coalesce({_asked(_count(rows), table.rows)}, '-')",
     )
