@@ -34,7 +34,7 @@ from tests.servers.http import Certificates, HttpServer
 from tests.servers.postgres import Postgres
 from tests.servers.processes import wait_for
 from tests.servers.sshd import Sshd
-from tests.servers.tls import Pem, pem, saying, smtp, talking_port
+from tests.servers.tls import Pem, full_port, pem, saying, smtp, talking_port
 
 HERE = "127.0.0.1"
 WWW = "www.example.net"
@@ -82,8 +82,9 @@ def test_a_name_that_cannot_be_resolved_is_said_so(name: str) -> None:
 
 
 def test_packets_that_are_dropped_time_out_before_anything_was_reached() -> None:
-    attempt = answer(local(), Connect("192.0.2.1", 5432, timeout=0.3))
-    assert str(attempt) == "timed out: no connection to 192.0.2.1:5432 in 0.3 s"
+    with full_port() as port:
+        attempt = answer(local(), Connect(HERE, port, timeout=0.3))
+    assert str(attempt) == f"timed out: no connection to {HERE}:{port} in 0.3 s"
     assert attempt.cause == "network"
 
 

@@ -11,7 +11,7 @@ from tests.servers.dns import dns_server
 from tests.servers.http import Certificates, HttpServer
 from tests.servers.postgres import Postgres
 from tests.servers.processes import refusing_port, silent_port
-from tests.servers.tls import pem, saying, smtp, talking_port
+from tests.servers.tls import full_port, pem, saying, smtp, talking_port
 
 TRUSTED, LONG, RECENT = (
     "port_certificate_is_trusted",
@@ -51,7 +51,7 @@ CASES = (
     Case("open", tcp("web")),
     Case("silent-but-open", tcp("silent")),
     Case("closed", closed("refusing")),
-    Case("dropped", {"url": "tcp://192.0.2.1:5432", "expect": {"open": False}, "timeout": "500ms"}),
+    Case("dropped", closed("full", timeout="500ms")),
     Case("tls", tls("good", expect={"protocol": "TLSv1.2"})),
     Case("tls-by-name", tls("good", server_name="localhost")),
     Case("unverified", tls("self_signed", verify=False)),
@@ -158,6 +158,7 @@ def judged(folder: Path, certificates: Certificates) -> Ran:
             "web": serving.enter_context(HttpServer()).port,
             "old": serving.enter_context(HttpServer(own.context(ssl.TLSVersion.TLSv1_1))).port,
             "refusing": serving.enter_context(refusing_port()),
+            "full": serving.enter_context(full_port()),
             "silent": serving.enter_context(silent_port()),
             "ssh": serving.enter_context(talking_port(saying(b"SSH-2.0-OpenSSH_9.2p1\r\n"))),
             "mail": serving.enter_context(smtp(folder, own)),

@@ -87,6 +87,20 @@ def talking_port(talk: Talk) -> Iterator[int]:
         server.shutdown()
 
 
+@contextlib.contextmanager
+def full_port() -> Iterator[int]:
+    """A port whose queue is full, so that the kernel drops whatever else comes, as a firewall does."""
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
 def saying(words: bytes) -> Talk:
     """Say something at once, and wait for the other side to hang up."""
 

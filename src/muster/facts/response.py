@@ -29,8 +29,8 @@ T = TypeVar("T")
 #: So many characters of a body stand in a message.
 LONGEST_EXCERPT = 200
 
-#: So much of an answer is read of an API, which may have much to tell, in bytes.
-API_BYTES = 16 * 1_048_576
+#: So much of an answer is read of an API, which may have much to tell, in bytes. As JSON it takes 20 times that.
+API_BYTES = 4 * 1_048_576
 
 #: The status codes that send elsewhere (RFC 9110, 15.4).
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
