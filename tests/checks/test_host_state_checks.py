@@ -16,6 +16,7 @@ from muster import (
     PendingReboot,
     ReadonlyFilesystems,
     Zombies,
+    limited,
 )
 from muster.facts.kernel_log import KernelError
 from muster.facts.readonly_filesystems import ReadonlyFilesystem
@@ -32,7 +33,8 @@ def breaches(measure: Measure) -> list[tuple[str, float, str | None]]:
 
 
 @pytest.mark.parametrize(("used", "breach"), [(0.0, None), (80.0, None), (80.1, "warning"), (100.0, "warning")])
-def test_processors_that_are_used_up_are_told(measure: Measure, used: float, breach: str | None) -> None:
+def test_processors_that_are_used_up_are_told(used: float, breach: str | None) -> None:
+    measure = Measure({"cpu_used_percent": Limit(warning=80)})
     hosts.test_processors_have_time_left(Cpu(used, iowait_percent=90.0, steal_percent=0.0), measure)
     assert breaches(measure) == [("cpu_used_percent", used, breach), ("cpu_iowait_percent", 90.0, None)]
 
@@ -44,9 +46,18 @@ def test_an_inventory_may_call_used_up_processors_critical() -> None:
 
 
 @pytest.mark.parametrize(("steal", "breach"), [(10.0, None), (10.1, "warning")])
-def test_processor_time_that_is_stolen_is_told(measure: Measure, steal: float, breach: str | None) -> None:
+def test_processor_time_that_is_stolen_is_told(steal: float, breach: str | None) -> None:
+    measure = Measure({"cpu_steal_percent": Limit(warning=10)})
     hosts.test_processor_time_is_not_stolen(Cpu(100.0, 0.0, steal), measure)
     assert breaches(measure) == [("cpu_steal_percent", steal, breach)]
+
+
+@pytest.mark.parametrize("name", ["cpu_used_percent", "cpu_steal_percent"])
+def test_the_processors_are_looked_at_where_a_limit_says_so(name: str) -> None:
+    applies = limited(name)
+    assert applies(Host(name="h", limits={name: Limit(warning=1)}))
+    assert not applies(Host(name="h", limits={name: Limit()})), "a limit without a bound is none"
+    assert not applies(Host(name="h"))
 
 
 def test_filesystems_that_can_be_written_to_are_right() -> None:

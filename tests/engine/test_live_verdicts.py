@@ -220,7 +220,7 @@ def test_a_live_test_without_a_target_is_left_out_and_counted(tmp_path: Path) ->
     checks = "def test_it(database):\n    pass\n\ndef test_other(host):\n    pass"
     made = run(tmp_path, checks=checks, inventory=inventory(here=LOCAL))
     assert [(each["check"], each["verdict"]) for each in made.results] == [("other", "ok")]
-    assert "no databases here: 1 check has no target" in made.terminal
+    assert "no databases here: 1 check without a target" in made.terminal
 
 
 def test_facts_of_two_kinds_beside_a_live_fixture_are_an_error(tmp_path: Path) -> None:
