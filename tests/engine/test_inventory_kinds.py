@@ -323,6 +323,16 @@ hosts:
             'i.yaml:1:22: url: "tcp://a" is not an address and a port; write tcp://address:port',
         ),
         (
+            "endpoints: {e: {url: 'dns:a?type=MX'}}\n",
+            'i.yaml:1:22: url: "dns:a?type=MX" names no server, and a host\'s own resolver knows no MX; write '
+            "dns://server/name?type=MX",
+        ),
+        (
+            "endpoints: {e: {url: 'dns://b/a?type=ANY'}}\n",
+            'i.yaml:1:22: url: "dns://b/a?type=ANY" has the unknown type ANY; known are A, AAAA, CAA, CNAME, DS, HTTPS, '
+            "MX, NS, PTR, SOA, SRV, TLSA, TXT",
+        ),
+        (
             "endpoints: {e: {url: 'http://a/', auth: {bearer: abcdef}}}\n",
             "i.yaml:1:50: a bearer stands here; take it from ${env:NAME} or ${file:/path}",
         ),

@@ -6,7 +6,8 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 from muster.inventory.sql import select_fault as select_fault
-from muster.jsonpath import parse_path
+from muster.jsonpath import parse_parts, parse_path
+from muster.text import printable
 
 # Patterns, rather than functions, wherever they will do: pydantic runs them in Rust, editors in their own way.
 LINE = r"^[^\x00-\x1f\x7f]*$"
@@ -35,6 +36,9 @@ _DNS = re.compile(
     r"(?:\?type=(?P<type>\w+))?",
     re.IGNORECASE,
 )
+
+#: The types of DNS records that people look up (RFC 1035, 3596, 2782, 8659, 9460).
+RECORDS = ("A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NS", "PTR", "SOA", "SRV", "TLSA", "TXT")
 
 #: What is wrong with what does not match, and how to write it.
 MISMATCH = {
@@ -102,6 +106,18 @@ def _port_fault(text: str) -> str | None:
     except ValueError:
         complete = None
     return None if complete else f"is not an address and a port; write {text.partition(':')[0]}://address:port"
+
+
+def _dns_fault(text: str) -> str | None:
+    question = dns_question(text)
+    if question is None:
+        return "is not a name to resolve; write dns:name or dns://server:53/name?type=A"
+    server, _, _, kind = question
+    if kind not in RECORDS:
+        return f"has the unknown type {printable(kind, 20)}; known are {', '.join(RECORDS)}"
+    if server is None and kind not in ("A", "AAAA"):
+        return f"names no server, and a host's own resolver knows no {kind}; write dns://server/name?type={kind}"
+    return None
 
 
 def dns_question(text: str) -> tuple[str | None, int, str, str] | None:
@@ -183,11 +199,10 @@ def json_path_fault(text: str) -> str | None:
 
 def json_parts_fault(text: str) -> str | None:
     """What is wrong with a path into JSON in which ``*`` stands for every member or element, or None."""
-    named = re.sub(r"(?<=\.)\*|\[\*\]", lambda found: "any" if found[0] == "*" else "[0]", text)
-    if named == text:
+    if json_path_fault(text) is None:
         return "names one place, and not parts; write * for all of them: $.services.*"
     try:
-        parse_path(named)
+        parse_parts(text)
     except ValueError:
         return "is not a path to parts in JSON; write $.services.* or $.checks.*.status"
     return None
