@@ -406,14 +406,20 @@ FLOODS = [
 def test_a_server_that_never_ends_costs_a_bounded_amount(
     host: Host, postgres: Postgres, says: bytes, forever: bytes, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(servers, "MOST", 1 << 20)
+    monkeypatch.setattr(speaker, "MOST", 1 << 20)
     with impostor(says, forever) as port:
         found = attempt(host, postgres.server(port=port), timeout=8)
     assert found.outcome == outcome, found
 
 
+def test_the_bound_is_for_each_answer(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaker, "MOST", 1 << 20)
+    asked = [select(postgres.server(), f"SELECT repeat('x', {900_000 + number})") for number in range(4)]
+    assert [each.failure for each in observe(local(), *asked)] == [None] * 4
+
+
 def test_an_answer_beyond_the_bound_ends_the_session(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "MOST", 1 << 20)
+    monkeypatch.setattr(speaker, "MOST", 1 << 20)
     server = postgres.server()
     found = failure(local(), select(server, "SELECT repeat('x', 3000000)"))
     assert (found.cause, found.message) == ("unreadable", f"{server}: too much: it sent more than 1 MiB")

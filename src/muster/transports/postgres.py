@@ -32,6 +32,9 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 OLDEST = 12
 """The oldest major version that the shipped questions are for; 11 has been without fixes since 2023."""
 
+MOST = 16 * 1_048_576
+"""Bytes of an answer: libpq takes up to six times as much memory for rows that are all but empty."""
+
 LOCK_PATIENCE_MS = 1_000
 LONGEST_GREETING = 65_536
 LONGEST_REASON = 300
@@ -102,15 +105,15 @@ class PostgresSession:
         statement = question.statement.strip().rstrip("; \t\n")
         most = None
         if isinstance(question, Select):
+            most = question.max_rows
             if question.expression:
                 # By the extended protocol, which takes one statement only. A comment may end the last line.
                 statement = f"SELECT left(q.v::text, 64) FROM ({statement}\n) AS q(v) LIMIT 2"  # noqa: S608
             else:
                 self._known()
-                most = question.max_rows
                 statement = f"SELECT * FROM ({statement}\n) AS q LIMIT {most + 1:d}"  # noqa: S608
         try:
-            columns, rows = await self._rows(question, statement)
+            columns, rows = await self._rows(question, statement, most)
         except psycopg.Error as error:
             raise self._failed(error, question) from None
         return Rows(columns, tuple(rows[:most]), truncated=most is not None and len(rows) > most)
@@ -125,7 +128,7 @@ class PostgresSession:
             raise Unobserved("wrong", f"PostgreSQL {version} is too old: this is known of {OLDEST} and later")
 
     async def _rows(
-        self, question: Select | Execute, statement: str
+        self, question: Select | Execute, statement: str, most: int | None = None
     ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run one statement by the extended protocol, all in one round trip where nothing fails."""
         connection = self._connection
@@ -141,7 +144,7 @@ class PostgresSession:
                     await connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
                 await cursor.execute(statement.encode(), getattr(question, "parameters", None) or None)
                 await connection.execute("ROLLBACK")
-                rows = await cursor.fetchall()
+                rows = await (cursor.fetchall() if most is None else cursor.fetchmany(most + 1))
                 return tuple(column.name for column in cursor.description or ()), rows
         except psycopg.Error:
             await self._recovered()
@@ -173,7 +176,9 @@ async def open_session(way: Way, server: Server, timeout: float) -> PostgresSess
     """
     greeting = _Greeting(way)
     port = server.port or 5432
-    path = await way.open(f".s.PGSQL.{port}", greet=_ask_for_tls if server.tls else None, through=greeting.reading)
+    path = await way.open(
+        f".s.PGSQL.{port}", greet=_ask_for_tls if server.tls else None, through=greeting.reading, most=MOST
+    )
     try:
         connection = await psycopg.AsyncConnection.connect(
             host=str(Path(path).parent),

@@ -21,7 +21,7 @@ SERVERS_AT_ONCE_HERE = 64
 """Servers that are asked at once over a link, and from this machine: there is no sshd to spare here."""
 
 MOST = 64 * 1_048_576
-"""Bytes that a server may send over one connection: far above what all the shipped questions come to."""
+"""Bytes that a server may send in answer to one question, unless its driver wants less."""
 
 LOSSES = 2
 """Sessions with one server that may be lost before nothing more is asked of it."""
@@ -74,12 +74,13 @@ class Session(Protocol):
 class Way:
     """How a driver reaches a server: by a unix socket that only we may use, which leads there over a link.
 
-    ``connected`` is True once a stream to the server was open.
+    ``connected`` is True once a stream to the server was open; ``most`` bytes may come in answer to one question.
     """
 
     def __init__(self, link: Link, server: Server) -> None:
         self.server = server
         self.connected = False
+        self.most = self._left = MOST
         self._link = link
         self._tunnel: Tunnel | None = None
 
@@ -100,15 +101,20 @@ class Way:
         greet: Callable[[Stream], Awaitable[None]] | None = None,
         through: Callable[[Reader], Reader] = lambda reader: reader,
         secured: bool = True,
+        most: int | None = None,
     ) -> str:
         """Make the socket, called ``name``, and return its path.
 
         ``greet`` speaks with the server before anything else, in the clear. With ``tls`` TLS follows, unless
-        ``secured`` is False: then the driver has to do it, with `context`. ``through`` reads what comes back.
+        ``secured`` is False: then the driver has to do it, with `context`. ``through`` reads what comes back, of
+        ``most`` bytes for each question.
 
         Raises:
             Unobserved: the files for TLS cannot be read.
         """
+
+        if most is not None:
+            self.most = self._left = most
 
         async def opened() -> Stream:
             server = self.server
@@ -117,7 +123,7 @@ class Way:
             else:
                 reader, writer = await self._link.stream(server.address, server.port)
             self.connected = True
-            stream = _Bounded(reader), writer
+            stream = _Bounded(reader, self), writer
             if greet is not None:
                 try:
                     await greet(stream)
@@ -128,7 +134,7 @@ class Way:
             return (reader, writer) if self.server.tls and secured else stream
 
         context = self.context() if self.server.tls and secured else None
-        bounded: Callable[[Reader], Reader] = (lambda each: through(_Bounded(each))) if context else through
+        bounded: Callable[[Reader], Reader] = (lambda each: through(_Bounded(each, self))) if context else through
         self._tunnel = Tunnel(opened, context, self.server.address, name=name, through=bounded)
         return (await self._tunnel.open()).path
 
@@ -147,23 +153,31 @@ class Way:
             context.verify_mode = ssl.CERT_NONE
         return context
 
+    def take(self, count: int) -> None:
+        """Count bytes that came. Raises `StreamRefused` where they are too many."""
+        self._left -= count
+        if self._left < 0:
+            raise StreamRefused(Attempt("too much", "unreadable", f"it sent more than {self.most >> 20} MiB"))
+
+    def ask(self) -> None:
+        """Count from the beginning: a question is asked."""
+        self._left = self.most
+
     async def close(self, patience: float = 0.0) -> None:
         if self._tunnel is not None:
             await self._tunnel.close(patience)
 
 
 class _Bounded:
-    """Ends a connection over which more comes than `MOST`."""
+    """Ends a connection over which more comes than the way takes."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, way: Way) -> None:
         self._reader = reader
-        self._left = MOST
+        self._way = way
 
     async def read(self, n: int = -1, /) -> bytes:
         data = await self._reader.read(n)
-        self._left -= len(data)
-        if self._left < 0:
-            raise StreamRefused(Attempt("too much", "unreadable", f"it sent more than {MOST >> 20} MiB"))
+        self._way.take(len(data))
         return data
 
 
@@ -222,6 +236,7 @@ class _Place:
         attempt = self._answer.attempt
         if self._session is None:
             raise Unobserved(attempt.cause or "network", f"{self._server.engine} at {self._server}: {attempt}")
+        self._way.ask()
         try:
             return await self._in_time(self._session.ask(question), question.timeout)
         except TimeoutError:
