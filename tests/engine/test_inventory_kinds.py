@@ -210,7 +210,9 @@ databases:
     ca_file: ca.pem
     min_version: 15
     role: primary
-    tables: {task_results: {time: execution_time, newest: {warning: 10m, critical: 1h}, keep: 90d, rows: {warning_below: 1}}}
+    tables:
+      task_results:
+        {time: execution_time, newest: {warning: 10m, critical: 1h}, keep: 90d, rows: {warning_below: 1}}
   socket: {url: "mariadb:///shop?host=/run/mysqld/mysqld.sock", user: ops}
   cache: {url: "redis://[::1]/3", verify: false, keys: {"session:*": {warning: 10000}}}
 """
@@ -329,8 +331,8 @@ hosts:
         ),
         (
             "endpoints: {e: {url: 'dns://b/a?type=ANY'}}\n",
-            'i.yaml:1:22: url: "dns://b/a?type=ANY" has the unknown type ANY; known are A, AAAA, CAA, CNAME, DS, HTTPS, '
-            "MX, NS, PTR, SOA, SRV, TLSA, TXT",
+            'i.yaml:1:22: url: "dns://b/a?type=ANY" has the unknown type ANY; known are A, AAAA, CAA, CNAME, DS, '
+            "HTTPS, MX, NS, PTR, SOA, SRV, TLSA, TXT",
         ),
         (
             "endpoints: {e: {url: 'http://a/', auth: {bearer: abcdef}}}\n",
@@ -350,8 +352,8 @@ hosts:
         ),
         (
             "databases: {d: {url: 'postgresql://a/x?sslmode=require'}}\n",
-            'i.yaml:1:22: url: "postgresql://a/x?sslmode=require" has the parameter "sslmode", which is not understood '
-            "here; write tls: true beside it",
+            'i.yaml:1:22: url: "postgresql://a/x?sslmode=require" has the parameter "sslmode", which is not '
+            "understood here; write tls: true beside it",
         ),
         (
             "databases: {d: {url: 'sqlite:////x', keys: {'a*': {warning: 1}}}}\n",

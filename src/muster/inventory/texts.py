@@ -91,9 +91,7 @@ def endpoint_fault(text: str) -> str | None:
     if scheme in ("tcp", "tls"):
         return _port_fault(text)
     if scheme == "dns":
-        return (
-            None if dns_question(text) else "is not a name to resolve; write dns:name or dns://server:53/name?type=A"
-        )
+        return _dns_fault(text)
     if scheme in ("http", "https"):
         return url_fault(text)
     return "is not a URL that is understood; write http(s)://..., tcp://address:port, tls://address:port or dns:name"
