@@ -166,7 +166,7 @@ STARTED: Mapping[str, dict[str, Any]] = {
 SAID: Mapping[str, dict[str, Any]] = {
     "well-development": {"groups": ["development"]},
     "well-high-availability": {"groups": ["high-availability"]},
-    "checks-late": {"vars": {"checked": "1s"}},
+    "checks-late": {"vars": {"check_late": "1s"}},
     "agent-hung": {"vars": {"health_timeout": "1s"}},
     "agent-paused": {"vars": {"health_timeout": "1s"}},
 }
@@ -271,7 +271,7 @@ def test_a_preset_has_the_limits_that_follow_from_its_guide(tmp_path: Path, pres
 
 
 def test_a_number_of_a_preset_is_changed_from_the_command_line() -> None:
-    inventory = load([CLONE / "inventories/nspass-agent.yaml"], {"max_restarts": "9", "run": "/var/run/nspass"})
+    inventory = load([CLONE / "inventories/nspass-agent.yaml"], {"restarts_critical": "9", "run": "/var/run/nspass"})
     targets = {target.name: target for target in inventory.targets}
     status, proxy = targets["status"], targets["ss-001"]
     assert isinstance(status, HttpEndpoint)
