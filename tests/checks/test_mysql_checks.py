@@ -101,6 +101,12 @@ def test_a_replica_that_follows() -> None:
     assert breaches(checks.test_mysql_replicates, follows)[0][:2] == (31, "warning")
 
 
+def test_a_replica_that_receives_nothing_does_not_follow() -> None:
+    cut_off = MysqlReplication((MysqlFollowed("10.0.0.1:3306", "Connecting", "Yes", None, ""),))
+    with pytest.raises(AssertionError, match="receives: Connecting, applies: Yes"):
+        checks.test_mysql_replicates(cut_off, Measure())
+
+
 def test_a_replica_that_does_not_follow() -> None:
     stopped = MysqlReplication((MysqlFollowed("10.0.0.1:3306", "Yes", "No", None, "Duplicate entry"),))
     measure = Measure()

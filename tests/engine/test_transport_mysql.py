@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import struct
 import threading
@@ -65,6 +66,13 @@ def test_all_questions_take_one_connection(mariadb: MariaDb) -> None:
 def test_more_rows_than_wanted_are_cut(mariadb: MariaDb) -> None:
     rows = answer(local(), Select(at(mariadb, database="shop"), "SELECT seq FROM seq_1_to_10", max_rows=4))
     assert (len(rows.rows), rows.truncated) == (4, True)
+
+
+def test_rows_that_are_not_wanted_take_no_memory(mariadb: MariaDb) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = answer(local(), Select(at(mariadb, database="shop"), "SELECT seq FROM seq_1_to_1000000", timeout=30))
+    assert (len(rows.rows), rows.truncated) == (1000, True)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # in KiB
 
 
 def test_a_query_gives_its_first_column_as_short_text(mariadb: MariaDb) -> None:

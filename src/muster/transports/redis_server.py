@@ -19,6 +19,10 @@ LONGEST_REASON = 300
 SCANNED_AT_ONCE = 1_000
 """Keys that one ``SCAN`` looks at: a millisecond or so of the server's one thread."""
 
+MOST = 4 * 1_048_576
+"""Bytes that an answer may have: ``INFO`` has some 10 KB, a slow log at most half a MiB. One of nothing but small
+numbers takes twenty times as much memory."""
+
 #: Commands that read and do not block the server for long; of some of them, only these subcommands.
 READING: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("DBSIZE", "EXISTS", "HLEN", "INFO", "LASTSAVE", "LLEN", "PFCOUNT", "PING", "PTTL", "ROLE"), ()),
@@ -38,10 +42,11 @@ ASKS_TO_LOG_IN = ("NOAUTH", "NOPERM", "MASTERDOWN")
 class RedisSession:
     """A session with one database of a Redis server."""
 
-    def __init__(self, connection: Any, server: Server) -> None:
+    def __init__(self, connection: Any, way: Way) -> None:
         self.version = ""
         self._connection = connection
-        self._server = server
+        self._way = way
+        self._server = way.server
 
     @property
     def broken(self) -> bool:
@@ -124,6 +129,7 @@ class RedisSession:
             raise Unobserved("timeout", f"{there:,} keys are too many to look through: at most {question.most:,} are")
         count, cursor = 0, b"0"
         while True:
+            self._way.ask()  # what one part of the answer may have
             answer = await self._said(
                 "SCAN", cursor.decode("ascii", "replace"), "MATCH", question.pattern, "COUNT", str(SCANNED_AT_ONCE)
             )
@@ -151,9 +157,9 @@ async def open_session(way: Way, server: Server, timeout: float) -> RedisSession
         NotOpened: it cannot be logged in to, or it is no Redis.
     """
     connection: Any = UnixDomainSocketConnection(
-        path=await way.open(), protocol=2, driver_info=None, socket_timeout=None
+        path=await way.open(most=MOST), protocol=2, driver_info=None, socket_timeout=None
     )
-    session = RedisSession(connection, server)
+    session = RedisSession(connection, way)
     try:
         await connection.connect()
         return await session.begin()
