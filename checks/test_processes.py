@@ -3,6 +3,7 @@
 from muster import (
     Measure,
     Process,
+    ProcessCpu,
     ProcessFiles,
     ProcessInstances,
     ProcessPorts,
@@ -11,6 +12,7 @@ from muster import (
     ProcessUsage,
     check,
     expects,
+    limited,
 )
 
 
@@ -57,13 +59,14 @@ def test_process_restarts_are_few(process_restarts: ProcessRestarts, measure: Me
     severity="warning",
     remediation="top -b -n 1 | head -20; look for a loop in its log, or give it more processors",
     runbook="processes.md#process-uses-much-processor-time",
+    applies=limited("process_cpu_percent"),
 )
-def test_process_cpu_is_within_limits(process_usage: ProcessUsage, measure: Measure) -> None:
+def test_process_cpu_is_within_limits(process_cpu: ProcessCpu, measure: Measure) -> None:
     """The process computes no more than it should.
 
     What goes round in circles answers late, and takes the time of others.
     """
-    measure("process_cpu_percent", process_usage.cpu_percent)
+    measure("process_cpu_percent", process_cpu.percent)
 
 
 @check(

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from muster.facts.postgres_tables import PostgresTables as PostgresTables
     from muster.facts.postgres_transaction_ids import PostgresTransactionIds as PostgresTransactionIds
     from muster.facts.process import ProcessState as ProcessState
+    from muster.facts.process_cpu import ProcessCpu as ProcessCpu
     from muster.facts.process_files import ProcessFiles as ProcessFiles
     from muster.facts.process_instances import ProcessInstances as ProcessInstances
     from muster.facts.process_ports import ProcessPorts as ProcessPorts
@@ -219,6 +220,7 @@ _HOMES = {
     "PostgresTransactionIds": "facts.postgres_transaction_ids",
     "Probe": "probes",
     "Process": "targets",
+    "ProcessCpu": "facts.process_cpu",
     "ProcessFiles": "facts.process_files",
     "ProcessInstances": "facts.process_instances",
     "ProcessPorts": "facts.process_ports",

@@ -12,6 +12,7 @@ from muster import (
     ListeningPorts,
     Measure,
     Process,
+    ProcessCpu,
     ProcessFiles,
     ProcessInstances,
     ProcessPorts,
@@ -76,12 +77,13 @@ def test_any_restart_is_told(count: int, breach: str | None) -> None:
     assert taken(measure) == {"process_restarts": breach}
 
 
-USAGE = ProcessUsage(cpu_percent=150.0, memory=300 << 20, threads=80)
+CPU = ProcessCpu(150.0)
+USAGE = ProcessUsage(memory=300 << 20, threads=80)
 
 
 def test_what_a_process_uses_is_measured_and_has_no_limit_by_itself() -> None:
     measure = measuring()
-    processes.test_process_cpu_is_within_limits(USAGE, measure)
+    processes.test_process_cpu_is_within_limits(CPU, measure)
     processes.test_process_memory_is_within_limits(USAGE, measure)
     processes.test_process_threads_are_within_limits(USAGE, measure)
     assert taken(measure) == {"process_cpu_percent": None, "process_memory_bytes": None, "process_threads": None}
@@ -93,7 +95,7 @@ def test_what_a_process_uses_beyond_the_limits_of_the_inventory_is_told() -> Non
         process_memory_bytes=Limit(warning=100 << 20, critical=200 << 20),
         process_threads=Limit(warning=50),
     )
-    processes.test_process_cpu_is_within_limits(USAGE, measure)
+    processes.test_process_cpu_is_within_limits(CPU, measure)
     processes.test_process_memory_is_within_limits(USAGE, measure)
     processes.test_process_threads_are_within_limits(USAGE, measure)
     assert taken(measure) == {

@@ -20,8 +20,8 @@ from tests.servers.systemd import FAILS, machine
 
 #: Every check of a process that hangs on its running; that of restarts only where systemd counts them.
 HANGING = (
-    *("process_can_open_files", "process_cpu_is_within_limits", "process_instances_are_within_limits"),
-    *("process_memory_is_within_limits", "process_threads_are_within_limits", "process_uptime_is_within_limits"),
+    *("process_can_open_files", "process_instances_are_within_limits", "process_memory_is_within_limits"),
+    *("process_threads_are_within_limits", "process_uptime_is_within_limits"),
 )
 
 
@@ -45,6 +45,7 @@ SHUT = "only its owner and root may see what process ${good} (python"
 CASES = (
     # good
     Case("good", by_pid_file("good", listening=["${port}", "127.0.0.1:${port}/tcp"]), host="here"),
+    Case("calm", by_pid_file("good", limits={"process_cpu_percent": {"critical": 95}}), host="here"),
     Case("parent", by_pid_file("parent", limits={"process_count": {"warning_below": 2, "warning": 2}}), host="here"),
     Case(
         "twins",
