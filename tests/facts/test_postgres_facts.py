@@ -199,7 +199,7 @@ def test_where_statements_are_not_collected_the_fact_does_not_apply(said: str) -
     assert failed_by(denied) is denied
 
 
-TABLE = ("public.task_results", 1236992.0, 5000, 15000, 35000, 77.5, 77.5, True)
+TABLE = (False, True, "public.task_results", 1236992.0, 5000, 15000, 35000, 77.5, 77.5)
 
 
 def test_a_table_with_dead_rows() -> None:
@@ -209,11 +209,17 @@ def test_a_table_with_dead_rows() -> None:
 
 
 def test_a_database_without_large_tables() -> None:
-    assert str(parsed(postgres_tables.postgres_tables)) == "0 tables of 10,000 rows or more"
+    none = (False, True, *[None] * 7)
+    assert str(parsed(postgres_tables.postgres_tables, none)) == "0 tables of 10,000 rows or more"
 
 
 def test_tables_of_a_server_that_does_not_count_are_unknown() -> None:
-    assert failed(postgres_tables.postgres_tables, (*TABLE[:7], False)).cause == "missing"
+    assert failed(postgres_tables.postgres_tables, (False, False, *[None] * 7)).cause == "missing"
+
+
+def test_a_replica_counts_no_dead_rows() -> None:
+    with pytest.raises(DoesNotApply, match="a replica is vacuumed with its primary"):
+        parsed(postgres_tables.postgres_tables, (True, True, *[None] * 7))
 
 
 def test_transaction_ids() -> None:
@@ -308,6 +314,7 @@ ONE_ROW = [
     postgres_checksums.postgres_checksums,
     postgres_replica.postgres_replica,
     postgres_size.postgres_size,
+    postgres_tables.postgres_tables,
     postgres_transaction_ids.postgres_transaction_ids,
     server_role.server_role,
 ]
@@ -322,7 +329,7 @@ GARBAGE: list[Callable[[], tuple[Any, ...]]] = [lambda: (True,), lambda: (True, 
 
 
 @pytest.mark.parametrize("row", GARBAGE, ids=["short", "text", "bytes"])
-@pytest.mark.parametrize("need", [*HIDDEN, postgres_tables.postgres_tables], ids=lambda need: need.name)
+@pytest.mark.parametrize("need", HIDDEN, ids=lambda need: need.name)
 def test_garbage_is_never_a_fact(need: Need[Any], row: Callable[[], tuple[Any, ...]]) -> None:
     """What a parser raises beside `Unobserved` is made an unreadable observation by whoever calls it."""
     with pytest.raises((Unobserved, ValueError, TypeError, IndexError)):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from muster.facts import postgres
 from muster.need import need
-from muster.probes import Probe, Rows, Unobserved
+from muster.probes import DoesNotApply, Probe, Rows, Unobserved
 from muster.targets import Postgres
 from muster.text import plural, printable, size
 
@@ -16,6 +16,8 @@ ROWS = 10_000
 # Sizes are of the last vacuum or analyze: pg_relation_size would wait for whoever holds the table. What was never
 # vacuumed was not since the statistics began, or the server started.
 _SELECT = f"""
+SELECT pg_is_in_recovery() AS replica, current_setting('track_counts') = 'on' AS counted, t.*
+FROM (SELECT) AS always LEFT JOIN (
 SELECT s.schemaname || '.' || s.relname AS name,
     (c.relpages + coalesce(t.relpages, 0)
         + coalesce((SELECT sum(x.relpages) FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
@@ -24,15 +26,14 @@ SELECT s.schemaname || '.' || s.relname AS name,
     extract(epoch FROM clock_timestamp() - coalesce(greatest(s.last_vacuum, s.last_autovacuum), d.since))::float8
         AS vacuumed,
     extract(epoch FROM clock_timestamp() - coalesce(greatest(s.last_analyze, s.last_autoanalyze), d.since))::float8
-        AS analyzed,
-    current_setting('track_counts') = 'on' AS counted
+        AS analyzed
 FROM pg_stat_user_tables AS s
 JOIN pg_class AS c ON c.oid = s.relid
 LEFT JOIN pg_class AS t ON t.oid = c.reltoastrelid
 CROSS JOIN (SELECT coalesce(stats_reset, pg_postmaster_start_time()) AS since FROM pg_stat_database
             WHERE datname = current_database()) AS d
-WHERE s.n_live_tup + s.n_dead_tup >= {ROWS} OR current_setting('track_counts') <> 'on'
-ORDER BY s.n_dead_tup DESC, 1 LIMIT 900"""  # noqa: S608
+WHERE s.n_live_tup + s.n_dead_tup >= {ROWS}
+ORDER BY s.n_dead_tup DESC, 1 LIMIT 900) AS t ON true"""  # noqa: S608
 
 # When the server vacuums and analyzes by itself, by its own defaults (autovacuum_vacuum_scale_factor and its like).
 _VACUUM_SHARE, _ANALYZE_SHARE = 0.2, 0.1
@@ -88,12 +89,16 @@ def parse(answer: Rows) -> PostgresTables:
     """Make the fact of rows of ``pg_stat_user_tables``.
 
     Raises:
+        DoesNotApply: the server is a replica, where vacuum is the primary's and nothing is counted.
         Unobserved: the server does not count.
     """
+    replica, counted = postgres.one(answer)[:2]
+    if replica:
+        raise DoesNotApply("a replica is vacuumed with its primary, and counts no dead rows")
+    if not counted:
+        raise Unobserved("missing", "the server does not count rows: set track_counts = on")
     found = []
-    for name, size_bytes, live, dead, changed, vacuumed, analyzed, counted in answer.rows:
-        if not counted:
-            raise Unobserved("missing", "the server does not count rows: set track_counts = on")
+    for name, size_bytes, live, dead, changed, vacuumed, analyzed in (row[2:] for row in answer.rows if row[2]):
         table = printable(name, 140)
         found.append(
             TableState(table, float(size_bytes), int(live), int(dead), int(changed), float(vacuumed), float(analyzed))
