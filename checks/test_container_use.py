@@ -16,6 +16,7 @@ from muster import (
     severity="warning",
     remediation="docker stats --no-stream NAME; docker top NAME",
     runbook="containers.md#container-is-busy",
+    applies=limited("container_cpu_percent"),
 )
 def test_container_cpu_is_within_limits(container_usage: ContainerUsage, measure: Measure) -> None:
     """The container has processor time to spare.
@@ -29,6 +30,7 @@ def test_container_cpu_is_within_limits(container_usage: ContainerUsage, measure
     severity="critical",
     remediation="docker stats --no-stream NAME; raise its memory limit, or mend the leak",
     runbook="containers.md#container-is-short-of-memory",
+    applies=limited("container_memory_bytes", "container_memory_percent"),
 )
 def test_container_memory_is_within_limits(container_usage: ContainerUsage, measure: Measure) -> None:
     """The container has memory to spare.

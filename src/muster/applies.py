@@ -24,12 +24,12 @@ def expects(field: str) -> Callable[[Any], bool]:
     return applies
 
 
-def limited(measurement: str) -> Callable[[Target], bool]:
-    """Applies where the inventory sets a bound for a measurement: one that is costly, or has none by default."""
+def limited(*measurements: str) -> Callable[[Target], bool]:
+    """Applies where the inventory sets a bound for one of these measurements: costly ones, or without a default."""
 
     def applies(target: Target) -> bool:
-        limit = target.limits.get(measurement)
-        return limit is not None and limit.bounds
+        limits = (target.limits.get(name) for name in measurements)
+        return any(limit is not None and limit.bounds for limit in limits)
 
     return applies
 

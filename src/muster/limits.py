@@ -83,21 +83,17 @@ MEASURABLE: Mapping[str, Measurable] = {
         "%", "connections of a database server in use, of those not reserved", Limit(warning=80, critical=95)
     ),
     "container_age_days": Measurable("d", "time since the container was made"),
-    # Awesome Prometheus Alerts warns above 80 % of either (ContainerHighCpuUtilization, ContainerHighMemoryUsage): of
-    # processor time over minutes, which a single second may well be above. At 100 % of memory the kernel kills.
-    "container_cpu_percent": Measurable(
-        "%", "processor time in use over a second, of what the container may have", Limit(warning=90)
-    ),
+    # Both are judged where the inventory sets a bound: they take a second to see.
+    "container_cpu_percent": Measurable("%", "processor time in use over a second, of what the container may have"),
     "container_log_bytes": Measurable("B", "size of the file that the container logs to"),
     "container_memory_bytes": Measurable("B", "memory in use by the container, without its cache of files"),
+    # Awesome Prometheus Alerts warns above 80 % (ContainerHighMemoryUsage). At 100 % the kernel kills.
     "container_memory_percent": Measurable(
         "%", "memory in use, of what the container may have", Limit(warning=80, critical=95)
     ),
     # A container that is well is not restarted. An engine counts them for as long as the container exists.
     "container_restarts": Measurable("", "restarts by the container's restart policy", Limit(warning=0)),
     "container_uptime_seconds": Measurable("s", "time since the container was started"),
-    # HostHighCpuLoad and HostCpuStealNoisyNeighbor of Awesome Prometheus Alerts, both warnings over minutes. A second
-    # that is busy is no fault by itself: critical only where an inventory says so.
     "cpu_iowait_percent": Measurable("%", "processor time that is idle while something waits for a disk"),
     # Judged where the inventory sets a bound: it takes a second to see, and one second tells little.
     "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others, over a second"),

@@ -105,7 +105,7 @@ def test_a_log_that_is_bounded() -> None:
 
 @pytest.mark.parametrize(("cpus", "breach"), [(0.1, None), (0.45, None), (0.46, "warning")])
 def test_processor_time_against_the_limit(cpus: float, breach: str | None) -> None:
-    measure = Measure()
+    measure = Measure({"container_cpu_percent": Limit(warning=90)})
     use.test_container_cpu_is_within_limits(ContainerUsage(cpus, 0.5, 1, 2), measure)
     assert [(name, found) for name, _, found in taken(measure)] == [("container_cpu_percent", breach)]
 

@@ -121,6 +121,11 @@ def at(url: str, **more: object) -> dict[str, Any]:
     return {"connection": "local", "docker": {"url": url, **more}}
 
 
+#: What is looked at only where a limit says so.
+USE = {
+    "container_cpu_percent": {"warning": 90},
+    "container_memory_percent": {"warning": 80, "critical": 95},
+}
 REFUSED = silent(critical("refused", "expected an answer", cause="network"), "refused", cause="network")
 NO_SOCKET = silent(
     critical("Docker engine: missing: ${folder}/none.sock is not there", "expected an answer", cause="missing"),
@@ -208,7 +213,7 @@ def judged(folder: Path, ops: Account) -> Ran:
             "tls": troubled.tls_url.rpartition(":")[2],
             "troubled": troubled.socket,
         }
-        ran = run(folder, {"defaults": {"limits": CALM}, "hosts": hosts}, settings=settings)
+        ran = run(folder, {"defaults": {"limits": CALM | USE}, "hosts": hosts}, settings=settings)
         return Ran(ran.code, ran.terminal, ran.folder, {"folder": str(folder), "ops": ops.name})
 
 
