@@ -9,13 +9,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pymysql.err import OperationalError
 
 from muster.probes import AskEach, AskServer, Attempt, Select
 from muster.targets import Host, Server
-from muster.transports.mysql import _careful
+from muster.transports.mysql import MysqlSession, _careful
 from tests.engine.asking import answer, failure, local, observe, ssh
 from tests.servers.mariadb import MariaDb
 from tests.servers.sshd import Sshd
@@ -253,3 +255,31 @@ def test_another_kind_of_server_is_told_from_one_that_refuses(first: bytes, outc
         found = attempt(Server(engine="mysql", port=server.port, user="muster", password=SECRET), timeout=3)
     assert found.outcome == outcome, found
     assert SECRET not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "wanted"),
+    [
+        # As MySQL 8 says it (https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html).
+        (
+            1227,
+            "Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for this operation",
+            "; GRANT REPLICATION CLIENT ON *.* TO muster",
+        ),
+        (
+            1227,
+            "Access denied; you need (at least one of) the PROCESS privilege(s) for this operation",
+            "; GRANT PROCESS ON *.* TO muster",
+        ),
+        (
+            1142,
+            "SELECT command denied to user 'muster'@'localhost' for table 'data_lock_waits'",
+            "; GRANT SELECT ON data_lock_waits TO muster",
+        ),
+        (1370, "execute command denied to user 'muster'@'%' for routine 'shop.f'", "for routine 'shop.f'"),
+    ],
+)
+def test_a_right_that_mysql_misses_is_named(number: int, said: str, wanted: str) -> None:
+    session = MysqlSession(SimpleNamespace(server_version="8.0.36", open=True), Server(engine="mysql", user="muster"))
+    found = session._failed(OperationalError(number, said), Select(Server(engine="mysql"), "SELECT 1"))
+    assert (found.cause, found.message) == ("permission", f"MySQL: {said}{wanted if wanted[0] == ';' else ''}")
