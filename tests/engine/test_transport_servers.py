@@ -20,6 +20,7 @@ from muster.transports import servers
 from muster.transports.local import LocalLink
 from muster.transports.servers import Servers
 from tests.engine.asking import answer, failure, files_are_closed, local, observe, open_files, ssh
+from tests.servers.http import HttpServer
 from tests.servers.postgres import Postgres, impostor
 from tests.servers.sshd import Sshd
 
@@ -382,6 +383,25 @@ def test_a_server_of_another_kind_is_told_apart(
     else:
         assert (found.outcome, found.cause) == ("not PostgreSQL", "wrong")
         assert told in found.detail
+
+
+@pytest.mark.parametrize("more", [{}, {"tls": True, "verify": False}], ids=["plain", "tls"])
+def test_a_server_that_waits_for_a_line_is_told_apart_too(
+    host: Host, postgres: Postgres, web: HttpServer, more: dict[str, Any]
+) -> None:
+    found = attempt(host, postgres.server(port=web.port, **more), timeout=0.7)
+    assert (found.outcome, found.cause) == ("not PostgreSQL", "wrong")
+    assert found.detail.startswith("it answers 'HTTP/1.")
+
+
+def test_a_postgres_that_hangs_is_not_taken_for_something_else(postgres: Postgres) -> None:
+    with Postgres() as hung:
+        hung.signal(signal.SIGSTOP)
+        try:
+            found = attempt(local(), hung.server(), timeout=0.5)
+        finally:
+            hung.signal(signal.SIGCONT)
+    assert str(found) == "timed out: connected, but no answer in 0.5 s"
 
 
 def test_a_server_that_closes_at_once_is_tried_twice(postgres: Postgres) -> None:

@@ -150,6 +150,9 @@ class Postgres:
         """Send a signal to the server's first process."""
         pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
         os.kill(pid, number)
+        if number == signal.SIGCONT and self._process is not None:
+            # runuser stops with what it runs.
+            os.kill(self._process.process.pid, number)
 
     def connect(self, database: str = "postgres", **more: Any) -> psycopg.Connection[Any]:
         """A session of the superuser, to break things with."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from muster.probes import AskRedis, AskServer, Attempt, CountKeys, Execute, Select, ServerAnswer, Unobserved
 from muster.targets import Server
+from muster.text import printable
 from muster.transports.link import Link, Reader, Stream, StreamRefused, seen
 from muster.transports.outcomes import RETRY_AFTER, worth_another_try
 from muster.transports.tunnel import Tunnel
@@ -32,6 +33,8 @@ KEPT = 64
 GOODBYE = 0.2
 LETTING_GO = 1.0
 """Seconds that a driver's farewell may take to get there, and that it may take to see that its way is closed."""
+
+NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "redis": "Redis"}
 
 #: The module that speaks with each engine: it has ``open_session``.
 SPEAKERS = {
@@ -74,12 +77,13 @@ class Session(Protocol):
 class Way:
     """How a driver reaches a server: by a unix socket that only we may use, which leads there over a link.
 
-    ``connected`` is True once a stream to the server was open; ``most`` bytes may come in answer to one question.
+    ``connected`` is True once a stream to the server was open, ``heard`` once anything came over it; ``most`` bytes
+    may come in answer to one question.
     """
 
     def __init__(self, link: Link, server: Server) -> None:
         self.server = server
-        self.connected = False
+        self.connected = self.heard = False
         self.most = self._left = MOST
         self._link = link
         self._tunnel: Tunnel | None = None
@@ -117,11 +121,7 @@ class Way:
             self.most = self._left = most
 
         async def opened() -> Stream:
-            server = self.server
-            if server.socket is not None:
-                reader, writer = await self._link.unix_stream(server.socket)
-            else:
-                reader, writer = await self._link.stream(server.address, server.port)
+            reader, writer = await reached(self._link, self.server)
             self.connected = True
             stream = _Bounded(reader, self), writer
             if greet is not None:
@@ -130,12 +130,10 @@ class Way:
                 except BaseException:
                     writer.close()
                     raise
-            # TLS needs the stream's own reader: nothing was read too far, for a greeting waits for its answer.
-            return (reader, writer) if self.server.tls and secured else stream
+            return stream
 
         context = self.context() if self.server.tls and secured else None
-        bounded: Callable[[Reader], Reader] = (lambda each: through(_Bounded(each, self))) if context else through
-        self._tunnel = Tunnel(opened, context, self.server.address, name=name, through=bounded)
+        self._tunnel = Tunnel(opened, context, self.server.address, name=name, through=through)
         return (await self._tunnel.open()).path
 
     def context(self) -> ssl.SSLContext:
@@ -155,6 +153,7 @@ class Way:
 
     def take(self, count: int) -> None:
         """Count bytes that came. Raises `StreamRefused` where they are too many."""
+        self.heard = self.heard or count > 0
         self._left -= count
         if self._left < 0:
             raise StreamRefused(Attempt("too much", "unreadable", f"it sent more than {self.most >> 20} MiB"))
@@ -166,6 +165,17 @@ class Way:
     async def close(self, patience: float = 0.0) -> None:
         if self._tunnel is not None:
             await self._tunnel.close(patience)
+
+
+async def reached(link: Link, server: Server) -> Stream:
+    """A stream to a server.
+
+    Raises:
+        StreamRefused: it could not be opened.
+    """
+    if server.socket is not None:
+        return await link.unix_stream(server.socket)
+    return await link.stream(server.address, server.port)
 
 
 class _Bounded:
@@ -291,7 +301,7 @@ class _Place:
             except NotOpened as failed:
                 answer = ServerAnswer(failed.attempt)
             except TimeoutError:
-                answer = ServerAnswer(_timed_out(self._way, timeout))
+                answer = ServerAnswer(await self._late(timeout))
             except StreamRefused as ours:
                 return Unobserved(ours.attempt.cause or "network", str(ours.attempt))
             except Unobserved as failure:
@@ -328,6 +338,29 @@ class _Place:
         assert self._session is not None
         return ServerAnswer(Attempt("connected"), self._session.version)
 
+    async def _late(self, seconds: float) -> Attempt:
+        """What it means that nobody could log in within that time."""
+        if not self._way.connected:
+            return Attempt("timed out", "network", f"no connection in {seconds:g} s")
+        if not self._way.heard and (said := await self._said_to_a_line()):
+            name, answer = NAMES[self._server.engine], printable(said.decode("utf-8", "backslashreplace"), 40)
+            return Attempt(f"not {name}", "wrong", f"it answers {answer!r} to a line of text")
+        return Attempt("timed out", "timeout", f"connected, but no answer in {seconds:g} s")
+
+    async def _said_to_a_line(self) -> bytes:
+        """What answers to a line, as servers of HTTP, Redis and others do that wait for the end of one."""
+        try:
+            async with asyncio.timeout(LETTING_GO):
+                reader, writer = await reached(self._link, self._server)
+                try:
+                    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+                    await writer.drain()
+                    return await reader.read(40)
+                finally:
+                    writer.close()
+        except (StreamRefused, OSError):
+            return b""
+
     async def _in_time(self, work: Any, timeout: float) -> Any:
         """What ``work`` returns, within ``timeout`` seconds.
 
@@ -353,9 +386,3 @@ class _Place:
         await self._way.close()
         await asyncio.wait([task], timeout=LETTING_GO)
         task.cancel()
-
-
-def _timed_out(way: Way, seconds: float) -> Attempt:
-    if way.connected:
-        return Attempt("timed out", "timeout", f"connected, but no answer in {seconds:g} s")
-    return Attempt("timed out", "network", f"no connection in {seconds:g} s")
