@@ -15,8 +15,10 @@ from pathlib import Path
 import psycopg
 
 from tests.faults.cases import Case, Ran, critical, each, run, unknown, warning
+from tests.servers.http import HttpServer
 from tests.servers.postgres import Postgres, impostor
 from tests.servers.processes import refusing_port, silent_port, wait_for
+from tests.servers.redis_server import RedisServer
 from tests.servers.sshd import Account, Sshd
 
 SECRET = "secret-of-muster"
@@ -184,8 +186,8 @@ CASES = (
     Case("untrusted", at("primary", tls=True), down("TLS failed", cause="wrong")),
     Case("refused", at("refused"), down("refused", "after 2 tries", cause="network")),
     Case("silent", at("silent", timeout="1s"), down("connected, but no answer in 1 s", cause="timeout")),
-    Case("web", at("web"), down("not PostgreSQL: it answers 'HTTP/1.1 400", cause="wrong")),
-    Case("redis", at("redis"), down("not PostgreSQL: it answers '-ERR", cause="wrong")),
+    Case("web", at("web", timeout="2s"), down("not PostgreSQL: it answers 'HTTP/1.", cause="wrong")),
+    Case("redis", at("redis", timeout="2s"), down("not PostgreSQL: it answers", "-ERR", cause="wrong")),
     Case("garbage", at("garbage"), down("not PostgreSQL", cause="wrong")),
     Case("closed", at("refused"), down("127.0.0.1:${refused}", cause="network"), host=ELSEWHERE),
 )
@@ -247,8 +249,8 @@ def _serve(serving: ExitStack) -> tuple[dict[str, object], dict[str, object]]:
         "full": _full(serving),
         "refused": serving.enter_context(refusing_port()),
         "silent": serving.enter_context(silent_port()),
-        "web": serving.enter_context(impostor(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")),
-        "redis": serving.enter_context(impostor(b"-ERR Protocol error: invalid multibulk length\r\n")),
+        "web": serving.enter_context(HttpServer()).port,
+        "redis": serving.enter_context(RedisServer()).port,
         "garbage": serving.enter_context(impostor(b"", b"\x00\xff\x1b[31m" * 4096)),
     }
     return known, serving.enter_context(_busy(primary))

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.cases import Case, Ran, by_name
 from tests.faults.postgres import CASES, SECRET
 
-pytestmark = pytest.mark.needs("postgres", "sshd", "sudo")
+pytestmark = pytest.mark.needs("postgres", "redis", "sshd", "sudo")
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)
