@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from muster.remediation import filled
-from muster.targets import Connection, Container, Host, HttpEndpoint, Sqlite, Target
+from muster.targets import Connection, Container, Host, HttpEndpoint, Postgres, Server, Sqlite, Target
 
 
 @dataclass
@@ -22,6 +22,11 @@ class Named:
             "curl -v URL; ss -tlnp",
             HttpEndpoint(name="e", url="http://ops:pw@web/a?b=1&c=2"),
             "'http://web/a?b=1&c=2'",
+        ),
+        (
+            "see URL; ls FILE",
+            Postgres(name="d", url="postgresql://me:pw@db/probe", server=Server(engine="postgresql")),
+            "see postgresql://db/probe; ls FILE",
         ),
         ("ls -la FOLDER", Sqlite(name="d", url="sqlite:////srv/my data/q.db"), "ls -la '/srv/my data'"),
         ("sqlite3 FILE .recover", Sqlite(name="d", url="sqlite:////srv/q.db"), "sqlite3 /srv/q.db .recover"),
