@@ -111,20 +111,20 @@ if TYPE_CHECKING:
     from muster.facts.zombies import Zombies as Zombies
     from muster.judge import Measure as Measure
     from muster.limits import Limit as Limit
-    from muster.probes import AskRedis as AskRedis
-    from muster.probes import AskServer as AskServer
     from muster.probes import Attempt as Attempt
     from muster.probes import Command as Command
-    from muster.probes import Connect as Connect
     from muster.probes import DoesNotApply as DoesNotApply
-    from muster.probes import HttpRequest as HttpRequest
     from muster.probes import Output as Output
     from muster.probes import Probe as Probe
-    from muster.probes import Rows as Rows
     from muster.probes import Sample as Sample
     from muster.probes import Samples as Samples
-    from muster.probes import Select as Select
     from muster.probes import Unobserved as Unobserved
+    from muster.questions.http import HttpRequest as HttpRequest
+    from muster.questions.ports import Connect as Connect
+    from muster.questions.servers import AskRedis as AskRedis
+    from muster.questions.servers import AskServer as AskServer
+    from muster.questions.servers import Rows as Rows
+    from muster.questions.servers import Select as Select
     from muster.targets import Container as Container
     from muster.targets import Database as Database
     from muster.targets import DnsEndpoint as DnsEndpoint
@@ -144,15 +144,15 @@ if TYPE_CHECKING:
 #: Public name -> the module that has it. A fact's type is added here with its module.
 _HOMES = {
     "Accounts": "facts.accounts",
-    "AskRedis": "probes",
-    "AskServer": "probes",
+    "AskRedis": "questions.servers",
+    "AskServer": "questions.servers",
     "Attempt": "probes",
     "Certificate": "facts.certificate",
     "CertificateFiles": "facts.certificate_files",
     "Clock": "facts.clock",
     "Command": "probes",
     "CommandOutput": "facts.command_output",
-    "Connect": "probes",
+    "Connect": "questions.ports",
     "Container": "targets",
     "ContainerHealth": "facts.container_health",
     "ContainerImage": "facts.container_image",
@@ -185,7 +185,7 @@ _HOMES = {
     "Filesystems": "facts.filesystems",
     "Host": "targets",
     "HttpEndpoint": "targets",
-    "HttpRequest": "probes",
+    "HttpRequest": "questions.http",
     "Inodes": "facts.inodes",
     "KernelLog": "facts.kernel_log",
     "Limit": "limits",
@@ -240,10 +240,10 @@ _HOMES = {
     "RedisSlowLog": "facts.redis_slow_log",
     "Response": "facts.response",
     "RowCounts": "facts.rows",
-    "Rows": "probes",
+    "Rows": "questions.servers",
     "Sample": "probes",
     "Samples": "probes",
-    "Select": "probes",
+    "Select": "questions.servers",
     "ServerConnections": "facts.server_connections",
     "ServerDatabase": "targets",
     "ServerRole": "facts.server_role",

@@ -13,32 +13,7 @@ from typing import Any
 from muster.loop import BackgroundLoop
 from muster.observations import Observation, Observations
 from muster.plan import Ask, Plan
-from muster.probes import (
-    AskEach,
-    AskEngine,
-    AskRedis,
-    AskServer,
-    Attempt,
-    Command,
-    Connect,
-    ContainerLog,
-    ContainerLogFile,
-    ContainerStats,
-    CountKeys,
-    DoesNotApply,
-    Handshake,
-    HttpRequest,
-    InspectContainer,
-    ListContainers,
-    Login,
-    Output,
-    Question,
-    Resolve,
-    Sample,
-    Samples,
-    Select,
-    Unobserved,
-)
+from muster.probes import Attempt, Command, DoesNotApply, Output, Question, Sample, Samples, Unobserved
 from muster.targets import RUNNER, Host
 from muster.transports import shell
 from muster.transports.link import NotReached, seen
@@ -53,11 +28,6 @@ RESPONSIVE = 0.0005
 """Seconds that the loop waits for Python's lock during an import. With Python's own 5 ms it could time nothing."""
 
 Progress = Callable[[Host, int], None]
-
-#: The questions to a Docker engine, to a database server, and to ports that are not asked in HTTP.
-OF_ENGINE = (AskEngine, ListContainers, InspectContainer, ContainerStats, ContainerLog, ContainerLogFile)
-OF_SERVER = (AskServer, Select, AskRedis, CountKeys, AskEach)
-OF_PORT = (Connect, Handshake, Resolve)
 
 
 class Gatherer:
@@ -206,7 +176,7 @@ class _Visit:
         began = time.monotonic()
         try:
             # Engines and database servers bound by themselves what they are asked at once.
-            bounded = isinstance(question, OF_ENGINE + OF_SERVER)
+            bounded = question.asked in ("engine", "server")
             async with contextlib.nullcontext() if bounded else self._in_flight:
                 began = time.monotonic()
                 answer = await self._answer(question)
@@ -220,26 +190,23 @@ class _Visit:
             attempt = answer if isinstance(answer, Attempt) else getattr(answer, "attempt", None)
             self._land(question, answer, time.monotonic() - began, attempt.tries if attempt else 1)
 
-    async def _answer(self, question: Question) -> Any:
-        match question:
-            case Login():
+    async def _answer(self, question: Any) -> Any:
+        match question.asked:
+            case "link":
                 try:
                     return (await self._pool.link(self.host)).attempt
                 except NotReached as down:
                     return down.attempt
-            case HttpRequest():
+            case "http":
                 return await self._pool.http().ask(await self._pool.network(self.host), question)
-            case Connect() | Handshake() | Resolve():
+            case "engine":
+                return await (await self._pool.engine(self.host)).ask(question)
+            case "server":
+                return await (await self._pool.servers(self.host)).ask(question)
+            case "port":
                 from muster.transports import ports
 
                 return await ports.ask(await self._pool.network(self.host), question)
-            case AskServer() | Select() | AskRedis() | CountKeys():
-                return await (await self._pool.servers(self.host)).ask(question)
-            case AskEach():
-                servers = await self._pool.servers(self.host)
-                return tuple([await _or_failure(servers.ask(each)) for each in question.questions])
-            case _ if isinstance(question, OF_ENGINE):
-                return await (await self._pool.engine(self.host)).ask(question)
             case _:
                 raise TypeError(f"nobody answers a {type(question).__name__}")
 
@@ -283,39 +250,26 @@ class _Visit:
             self._progress(self.host, count)
 
 
-async def _or_failure(answer: Awaitable[Any]) -> Any:
-    try:
-        return await answer
-    except Unobserved as failure:
-        return failure
-
-
 def _transports(plan: Plan) -> list[str]:
     """The modules that a plan needs."""
-    questions = {type(ask.question) for asks in plan.hosts.values() for ask in asks}
+    questions = [ask.question for asks in plan.hosts.values() for ask in asks]
+    asked = {question.asked for question in questions}
     kinds = {host.connection.kind for host in plan.hosts}
     needed = {
         "ssh": "ssh" in kinds,
         "container": "docker" in kinds,
-        "http": HttpRequest in questions,
-        "docker": not questions.isdisjoint(OF_ENGINE),
-        "ports": not questions.isdisjoint(OF_PORT),
-        "servers": not questions.isdisjoint(OF_SERVER),
+        "http": "http" in asked,
+        "docker": "engine" in asked,
+        "ports": "port" in asked,
+        "servers": "server" in asked,
     }
-    return [f"muster.transports.{name}" for name, is_needed in needed.items() if is_needed] + _speakers(plan)
+    modules = [f"muster.transports.{name}" for name, is_needed in needed.items() if is_needed]
+    if "server" in asked:
+        from muster.transports.servers import SPEAKERS
 
-
-def _speakers(plan: Plan) -> list[str]:
-    """The modules that speak with the database servers of a plan."""
-    asked = [ask.question for asks in plan.hosts.values() for ask in asks]
-    several = [each for question in asked if isinstance(question, AskEach) for each in question.questions]
-    alone = [question for question in asked if isinstance(question, AskServer | Select | AskRedis | CountKeys)]
-    engines = {question.server.engine for question in (*alone, *several)}
-    if not engines:
-        return []
-    from muster.transports.servers import SPEAKERS
-
-    return [SPEAKERS[engine] for engine in sorted(engines)]
+        engines = {question.server.engine for question in questions if question.asked == "server"}  # type: ignore[attr-defined]
+        modules += [SPEAKERS[engine] for engine in sorted(engines)]
+    return modules
 
 
 def _import(modules: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from muster.probes import without_credentials
+from muster.questions.http import without_credentials
 from muster.targets import Container, Database, Endpoint, Host, Process, ServerDatabase, Target
 
 _WORDS = re.compile(r"\b(FILE|FOLDER|HOST|MOUNT|NAME|UNIT|URL)\b")

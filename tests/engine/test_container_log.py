@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from muster.probes import Counted, LineCount, Matches
+from muster.questions.docker import Counted, LineCount, Matches
 from muster.transports.container_log import LINE_MAX_BYTES, LogCount
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()

@@ -15,7 +15,9 @@ import pytest
 from muster.need import Need
 from muster.observations import Observations
 from muster.plan import make_plan
-from muster.probes import AskEngine, Command, DoesNotApply, HttpRequest, Login, Output, Probe, Unobserved
+from muster.probes import Command, DoesNotApply, Login, Output, Probe, Unobserved
+from muster.questions.docker import AskEngine
+from muster.questions.http import HttpRequest
 from muster.targets import RUNNER, Connection, Container, DockerEngine, Host, HttpEndpoint
 from tests.engine.asking import answer, files_are_closed, gatherer, local, need, observe, open_files, plan, ssh
 from tests.servers.http import HttpServer

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from muster.facts.docker_containers import without
-from muster.probes import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches, Unobserved
+from muster.probes import Unobserved
+from muster.questions.docker import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches
 from muster.targets import Connection, DockerEngine, Host
 from tests.engine.asking import answer, failure
 from tests.servers.http import Behaviour, HttpServer

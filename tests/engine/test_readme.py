@@ -64,7 +64,9 @@ def test_the_table_of_checks_is_what_muster_checks_prints(tmp_path: Path) -> Non
     done = run(tmp_path, "muster", "checks", "--markdown")
     assert done.returncode == 0, done.stderr
     table = README[README.index("| kind | check |") : README.index("\n</details>")]
-    assert table.strip() == done.stdout.strip(), "README has another table: copy what `muster checks --markdown` prints"
+    assert table.strip() == done.stdout.strip(), (
+        "README has another table: copy what `muster checks --markdown` prints"
+    )
 
 
 @pytest.mark.parametrize(

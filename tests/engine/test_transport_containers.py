@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from muster.probes import (
+from muster.probes import Unobserved
+from muster.questions.docker import (
     ContainerLog,
     ContainerLogFile,
     ContainerStats,
@@ -23,7 +24,6 @@ from muster.probes import (
     Logged,
     Matches,
     Stats,
-    Unobserved,
 )
 from tests.engine.asking import answer, failure, observe
 from tests.engine.test_transport_docker import Start, on, over, tls_files

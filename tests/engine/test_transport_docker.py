@@ -12,17 +12,9 @@ from typing import Any
 
 import pytest
 
-from muster.probes import (
-    AskEngine,
-    Command,
-    EngineAnswer,
-    HttpRequest,
-    InspectContainer,
-    ListContainers,
-    Login,
-    Matches,
-    Unobserved,
-)
+from muster.probes import Command, Login, Unobserved
+from muster.questions.docker import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches
+from muster.questions.http import HttpRequest
 from muster.targets import Connection, DockerEngine, Host
 from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
 from tests.servers.docker import Engine

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.probes import Answered, Exchange, HttpRequest
+from muster.questions.http import Answered, Exchange, HttpRequest
 from muster.targets import Connection, Host
 from tests.engine.asking import answer, failure, local, observe, open_files, ssh
 from tests.servers.http import Certificates, Conversation, HttpServer

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from pymysql.err import OperationalError
 
-from muster.probes import AskEach, AskServer, Attempt, Select
+from muster.probes import Attempt
+from muster.questions.servers import AskEach, AskServer, Select
 from muster.targets import Host, Server
 from muster.transports.mysql import MysqlSession, _careful
 from tests.engine.asking import answer, failure, local, observe, ssh

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from muster.observations import Observations
-from muster.probes import Connect, Handshake, Handshaken, Resolve, Resolved
+from muster.questions.ports import Connect, Handshake, Handshaken, Resolve, Resolved
 from tests.engine.asking import (
     answer,
     failure,

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from muster.probes import AskEach, AskRedis, AskServer, Attempt, CountKeys, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.servers import AskEach, AskRedis, AskServer, CountKeys
 from muster.targets import Host, Server
 from tests.engine.asking import answer, failure, local, observe, ssh
 from tests.servers.processes import Background, accepts, free_port

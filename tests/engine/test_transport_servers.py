@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from muster.probes import AskServer, Attempt, Select, ServerAnswer, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.servers import AskServer, Select, ServerAnswer
 from muster.targets import Host, Server
 from muster.transports import postgres as speaker
 from muster.transports import servers

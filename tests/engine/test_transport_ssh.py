@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from muster.probes import Attempt, Command, HttpRequest, Login, Unobserved
+from muster.probes import Attempt, Command, Login, Unobserved
+from muster.questions.http import HttpRequest
 from muster.targets import Connection, Host
 from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
 from tests.servers.http import HttpServer

@@ -17,7 +17,8 @@ from muster.facts import (
     container_privileges,
     container_restart_policy,
 )
-from muster.probes import ContainerLogFile, InspectContainer, LogFile, Matches, Unobserved
+from muster.probes import Unobserved
+from muster.questions.docker import ContainerLogFile, InspectContainer, LogFile, Matches
 from muster.targets import Container
 
 RECORDED = Path(__file__).parent / "recorded" / "container_config"

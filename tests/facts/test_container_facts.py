@@ -12,7 +12,8 @@ import pytest
 
 from muster.facts import container_health, container_lookup, container_ports, container_state, container_uptime
 from muster.facts.container_ports import ContainerPorts, Mapped
-from muster.probes import DoesNotApply, InspectContainer, Matches, Unobserved
+from muster.probes import DoesNotApply, Unobserved
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 
 RECORDED = Path(__file__).parent / "recorded" / "containers"

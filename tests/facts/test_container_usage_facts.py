@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from muster.facts import container_logs, container_usage
-from muster.probes import ContainerLog, ContainerStats, Counted, LineCount, Logged, Matches, Stats, Unobserved
+from muster.probes import Unobserved
+from muster.questions.docker import ContainerLog, ContainerStats, Counted, LineCount, Logged, Matches, Stats
 from muster.targets import Container, LogPattern
 
 RECORDED = Path(__file__).parent / "recorded" / "container_stats"

@@ -6,7 +6,8 @@ import pytest
 
 from muster.facts import dns_answer, endpoint_attempt
 from muster.facts.dns_answer import DnsAnswer
-from muster.probes import Attempt, Command, Resolve, Resolved, Unobserved
+from muster.probes import Attempt, Command, Unobserved
+from muster.questions.ports import Resolve, Resolved
 from muster.targets import DnsEndpoint
 from tests.facts.recordings import recorded, said
 

@@ -1,7 +1,8 @@
 import pytest
 
 from muster.facts.docker_engine import parse
-from muster.probes import Attempt, DoesNotApply, EngineAnswer, Unobserved
+from muster.probes import Attempt, DoesNotApply, Unobserved
+from muster.questions.docker import EngineAnswer
 
 VERSION = {"Version": "20.10.24+dfsg1", "ApiVersion": "1.41"}
 

@@ -11,7 +11,8 @@ import pytest
 
 from muster.facts import certificate, endpoint_attempt, port_state, response
 from muster.facts.response import Response
-from muster.probes import Answered, Attempt, Exchange, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.http import Answered, Exchange
 from muster.targets import HttpEndpoint, JsonRule, TcpEndpoint
 
 REFUSED = Exchange(Attempt("refused", "network", "127.0.0.1:9", tries=2))

@@ -15,7 +15,8 @@ from muster.facts import mysql_tables as tables
 from muster.facts.server_connections import server_connections
 from muster.facts.server_role import server_role
 from muster.facts.server_version import ServerVersion
-from muster.probes import DoesNotApply, Rows, Unobserved
+from muster.probes import DoesNotApply, Unobserved
+from muster.questions.servers import Rows
 from muster.targets import Mysql, Server
 
 SHOP = Mysql(name="shop", url="", server=Server(engine="mysql", user="muster", database="shop"))

@@ -24,7 +24,8 @@ from muster.facts import (
 )
 from muster.facts.server_version import ServerVersion
 from muster.need import Need
-from muster.probes import Attempt, DoesNotApply, Rows, Select, ServerAnswer, Unobserved
+from muster.probes import Attempt, DoesNotApply, Unobserved
+from muster.questions.servers import Rows, Select, ServerAnswer
 from muster.targets import Postgres, Server
 
 DATABASE = Postgres(

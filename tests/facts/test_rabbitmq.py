@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from muster.facts import rabbitmq
-from muster.probes import Answered, Attempt, Exchange, HttpRequest, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.http import Answered, Exchange, HttpRequest
 from muster.targets import HttpEndpoint
 from tests.facts.recordings import RECORDED
 

@@ -10,7 +10,8 @@ from muster.facts import redis_clients, redis_keys, redis_memory, redis_persiste
 from muster.facts.redis_info import Info, read_info
 from muster.facts.server_connections import server_connections
 from muster.facts.server_role import server_role
-from muster.probes import AskEach, CountKeys, DoesNotApply, Unobserved
+from muster.probes import DoesNotApply, Unobserved
+from muster.questions.servers import AskEach, CountKeys
 from muster.targets import Redis, Server
 from tests.facts.recordings import recorded
 

@@ -17,7 +17,8 @@ from muster.facts import query_values, rows
 from muster.facts.rows_answer import granted, of_all
 from muster.facts.rows_statements import of_mysql, of_postgres, of_sqlite, quoted
 from muster.limits import Limit
-from muster.probes import AskEach, DoesNotApply, Output, Rows, Unobserved
+from muster.probes import DoesNotApply, Output, Unobserved
+from muster.questions.servers import AskEach, Rows
 from muster.targets import Mysql, Postgres, Query, Server, Sqlite, Table
 
 ASKED = Table(time="at", newest=Limit(warning=60), keep=3600.0, rows=Limit(critical_below=1))

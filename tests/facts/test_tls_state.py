@@ -15,7 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from muster.facts import endpoint_attempt, tls_state
 from muster.facts.tls_state import TlsState
-from muster.probes import Attempt, Handshaken, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.ports import Handshaken
 from muster.targets import TlsEndpoint
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)

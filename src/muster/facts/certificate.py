@@ -9,7 +9,8 @@ from typing import Any
 
 from muster.facts.response import answered, request
 from muster.need import need
-from muster.probes import Exchange, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.http import Exchange
 from muster.targets import HttpEndpoint
 
 DAY = 86_400.0

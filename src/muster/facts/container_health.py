@@ -7,7 +7,8 @@ from functools import partial
 
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.need import need
-from muster.probes import DoesNotApply, InspectContainer, Matches, Probe, Unobserved
+from muster.probes import DoesNotApply, Probe, Unobserved
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 from muster.text import plural, printable
 

@@ -10,7 +10,8 @@ from functools import partial
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.container_state import moment
 from muster.need import need
-from muster.probes import InspectContainer, Matches, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 from muster.text import printable, span
 

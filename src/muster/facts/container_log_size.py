@@ -7,7 +7,8 @@ from functools import partial
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.need import need
-from muster.probes import ContainerLogFile, LogFile, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.docker import ContainerLogFile, LogFile
 from muster.targets import Container
 from muster.text import printable, size
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.need import need
-from muster.probes import ContainerLog, LineCount, Logged, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.docker import ContainerLog, LineCount, Logged
 from muster.targets import Container, LogPattern
 from muster.text import plural, printable, span
 

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from muster.need import need
-from muster.probes import Cause, InspectContainer, Matches, Probe, Unobserved
+from muster.probes import Cause, Probe, Unobserved
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 from muster.text import plural
 

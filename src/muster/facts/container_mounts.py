@@ -10,7 +10,8 @@ from functools import partial
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.reading import some
 from muster.need import need
-from muster.probes import InspectContainer, Matches, Probe
+from muster.probes import Probe
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 from muster.text import printable
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.need import need
-from muster.probes import InspectContainer, Matches, Probe
+from muster.probes import Probe
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 
 _WRITTEN = re.compile(

@@ -11,7 +11,8 @@ from typing import Any
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.container_ports import displayed, mapped
 from muster.need import need
-from muster.probes import InspectContainer, Matches, Probe
+from muster.probes import Probe
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 from muster.text import plural, span
 

@@ -9,7 +9,8 @@ from functools import partial
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.facts.container_state import moment, up_seconds
 from muster.need import need
-from muster.probes import InspectContainer, Matches, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.docker import InspectContainer, Matches
 from muster.targets import Container
 from muster.text import span
 

@@ -10,7 +10,8 @@ from typing import Any
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.facts.container_state import moment
 from muster.need import need
-from muster.probes import ContainerStats, Probe, Stats, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.docker import ContainerStats, Stats
 from muster.targets import Container
 from muster.text import size
 

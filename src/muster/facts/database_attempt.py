@@ -7,7 +7,8 @@ from functools import partial
 
 from muster.facts.sqlite import Look, ask, read
 from muster.need import need
-from muster.probes import AskServer, Attempt, Cause, Output, Probe, ServerAnswer, Unobserved
+from muster.probes import Attempt, Cause, Output, Probe, Unobserved
+from muster.questions.servers import AskServer, ServerAnswer
 from muster.targets import Database, ServerDatabase, Sqlite
 from muster.text import plural
 

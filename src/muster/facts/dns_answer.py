@@ -11,7 +11,8 @@ from ipaddress import IPv6Address, ip_address
 
 from muster.facts.reading import NOT_FOUND, some, uncut
 from muster.need import need
-from muster.probes import Attempt, Command, Output, Probe, Resolve, Resolved, Unobserved
+from muster.probes import Attempt, Command, Output, Probe, Unobserved
+from muster.questions.ports import Resolve, Resolved
 from muster.targets import DnsEndpoint
 from muster.text import printable
 

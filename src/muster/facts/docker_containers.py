@@ -12,7 +12,8 @@ from typing import Any
 from muster.facts.docker_engine import NO_ENGINE
 from muster.facts.reading import some
 from muster.need import need
-from muster.probes import DoesNotApply, ListContainers, Probe, Unobserved
+from muster.probes import DoesNotApply, Probe, Unobserved
+from muster.questions.docker import ListContainers
 from muster.targets import Host
 from muster.text import plural
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from muster.need import need
-from muster.probes import AskEngine, Attempt, Cause, DoesNotApply, EngineAnswer, Probe, Unobserved
+from muster.probes import Attempt, Cause, DoesNotApply, Probe, Unobserved
+from muster.questions.docker import AskEngine, EngineAnswer
 from muster.targets import Host
 
 #: What a host on which nobody expects a Docker engine, and none is, does not have.

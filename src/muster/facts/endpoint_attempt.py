@@ -7,7 +7,9 @@ from functools import partial
 from muster.facts import dns_answer, tls_state
 from muster.facts.response import request
 from muster.need import need
-from muster.probes import Attempt, Connect, Exchange, Handshaken, Probe, Resolved
+from muster.probes import Attempt, Probe
+from muster.questions.http import Exchange
+from muster.questions.ports import Connect, Handshaken, Resolved
 from muster.targets import DnsEndpoint, Endpoint, HttpEndpoint, TcpEndpoint, TlsEndpoint
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from muster.probes import Probe, Rows, Select
+from muster.probes import Probe
+from muster.questions.servers import Rows, Select
 from muster.targets import Mysql
 from muster.text import printable
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from muster.facts import mysql
 from muster.need import need
-from muster.probes import Probe, Rows
+from muster.probes import Probe
+from muster.questions.servers import Rows
 from muster.targets import Mysql
 from muster.text import amount, printable
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from muster.facts import mysql
 from muster.need import need
-from muster.probes import AskEach, DoesNotApply, Probe, Unobserved
+from muster.probes import DoesNotApply, Probe, Unobserved
+from muster.questions.servers import AskEach
 from muster.targets import Mysql
 from muster.text import amount, plural
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from muster.facts import mysql
 from muster.need import need
-from muster.probes import Probe, Rows, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import Rows
 from muster.targets import Mysql
 from muster.text import plural, printable, size
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from muster.need import need
-from muster.probes import Attempt, Connect, Probe, Unobserved
+from muster.probes import Attempt, Probe, Unobserved
+from muster.questions.ports import Connect
 from muster.targets import TcpEndpoint
 
 #: The outcomes of an attempt to connect that say that nobody gets in: a refusal by the host or by a firewall

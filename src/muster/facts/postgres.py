@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from muster.probes import Probe, Rows, Select, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import Rows, Select
 from muster.targets import Postgres
 from muster.text import printable
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from muster.facts import postgres
 from muster.need import need
-from muster.probes import DoesNotApply, Probe, Rows
+from muster.probes import DoesNotApply, Probe
+from muster.questions.servers import Rows
 from muster.targets import Postgres
 from muster.text import printable, span
 

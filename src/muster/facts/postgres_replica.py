@@ -7,7 +7,8 @@ from functools import partial
 
 from muster.facts import postgres
 from muster.need import need
-from muster.probes import DoesNotApply, Probe, Rows, Unobserved
+from muster.probes import DoesNotApply, Probe, Unobserved
+from muster.questions.servers import Rows
 from muster.targets import Postgres
 from muster.text import amount, printable
 

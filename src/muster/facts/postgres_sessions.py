@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from muster.facts import postgres
 from muster.need import need
-from muster.probes import Probe, Rows, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import Rows
 from muster.targets import Postgres
 from muster.text import amount, printable
 

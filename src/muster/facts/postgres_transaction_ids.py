@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from muster.facts import postgres
 from muster.need import need
-from muster.probes import Probe, Rows
+from muster.probes import Probe
+from muster.questions.servers import Rows
 from muster.targets import Postgres
 
 #: A server takes no more writes before an id is this old: ids are compared modulo 2^32

@@ -11,7 +11,8 @@ from typing import Any
 from muster.facts.rows_answer import complete, granted, lines, of_all
 from muster.facts.sqlite import ask
 from muster.need import need
-from muster.probes import AskEach, Probe, Rows, Select, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import AskEach, Rows, Select
 from muster.targets import Database, ServerDatabase, Sqlite
 from muster.text import printable
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from muster.probes import AskRedis, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import AskRedis
 from muster.targets import Redis
 
 T = TypeVar("T")

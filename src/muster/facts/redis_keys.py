@@ -9,7 +9,8 @@ from typing import Any
 
 from muster.facts.rows_answer import complete, of_all
 from muster.need import need
-from muster.probes import AskEach, CountKeys, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import AskEach, CountKeys
 from muster.targets import Redis
 
 

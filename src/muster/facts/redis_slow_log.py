@@ -7,7 +7,8 @@ from typing import Any
 
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
-from muster.probes import AskRedis, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import AskRedis
 from muster.targets import Redis
 from muster.text import printable
 

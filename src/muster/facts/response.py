@@ -20,7 +20,8 @@ from urllib.parse import urljoin
 from muster.jsonpath import bad_parts, breach, difference, excerpt, look_up
 from muster.need import need
 from muster.patterns import search
-from muster.probes import Answered, Exchange, HttpRequest, Probe, Unobserved, without_credentials
+from muster.probes import Probe, Unobserved
+from muster.questions.http import Answered, Exchange, HttpRequest, without_credentials
 from muster.targets import HttpEndpoint, JsonRule
 from muster.text import printable, size
 

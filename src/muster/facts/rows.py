@@ -12,7 +12,8 @@ from muster.facts import rows_statements
 from muster.facts.rows_answer import complete, granted, lines, of_all
 from muster.facts.sqlite import ask
 from muster.need import need
-from muster.probes import AskEach, DoesNotApply, Probe, Rows, Select, Unobserved
+from muster.probes import DoesNotApply, Probe, Unobserved
+from muster.questions.servers import AskEach, Rows, Select
 from muster.targets import Database, Mysql, Postgres, ServerDatabase, Sqlite, Table
 from muster.text import plural, printable, span
 

@@ -9,7 +9,8 @@ from muster.facts import mysql, postgres
 from muster.facts.mysql_replication import STATUS, sources
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
-from muster.probes import Probe, Rows
+from muster.probes import Probe
+from muster.questions.servers import Rows
 from muster.targets import Mysql, Postgres, Redis, ServerDatabase
 
 

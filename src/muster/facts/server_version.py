@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from muster.need import need
-from muster.probes import AskServer, Probe, ServerAnswer, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.servers import AskServer, ServerAnswer
 from muster.targets import ServerDatabase
 from muster.text import printable
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from muster.facts.certificate import DAY
 from muster.need import need
-from muster.probes import Handshake, Handshaken, Probe, Unobserved
+from muster.probes import Probe, Unobserved
+from muster.questions.ports import Handshake, Handshaken
 from muster.targets import TlsEndpoint
 from muster.text import printable
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 from docker import APIClient, DockerClient
 
 from muster.live.access import Access
-from muster.probes import AskEngine, EngineAnswer, Unobserved
+from muster.probes import Unobserved
+from muster.questions.docker import AskEngine, EngineAnswer
 
 
 class WholeAnswers(APIClient):

@@ -10,7 +10,7 @@ from typing import Any
 
 from muster.live.access import Access
 from muster.live.database import Cursor, see_that_it_opens
-from muster.probes import Execute, Rows
+from muster.questions.servers import Execute, Rows
 from muster.targets import Postgres
 
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import docker
 import requests
 
-from muster.probes import AskEngine, Attempt, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.docker import AskEngine
 from muster.targets import Host
 from muster.transports.docker import Engine
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused

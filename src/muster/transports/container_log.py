@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from muster.probes import Cause, Command, Counted, LineCount, Logged, Matches, Output, Unobserved
+from muster.probes import Cause, Command, Output, Unobserved
+from muster.questions.docker import Counted, LineCount, Logged, Matches
 from muster.text import printable
 from muster.transports import shell
 from muster.transports.link import Link

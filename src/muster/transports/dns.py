@@ -9,7 +9,8 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from muster.probes import Attempt, Resolve, Resolved, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.ports import Resolve, Resolved
 from muster.transports.link import Reader, StreamRefused
 
 if TYPE_CHECKING:

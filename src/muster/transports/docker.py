@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import docker
 
-from muster.probes import (
+from muster.probes import Attempt, Unobserved
+from muster.questions.docker import (
     AskEngine,
-    Attempt,
     ContainerLog,
     ContainerLogFile,
     ContainerStats,
@@ -25,7 +25,6 @@ from muster.probes import (
     Logged,
     Matches,
     Stats,
-    Unobserved,
 )
 from muster.targets import DockerEngine
 from muster.transports.container_log import LogCount, size_of

@@ -18,7 +18,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from muster.probes import Answered, Attempt, Exchange, HttpRequest, Unobserved, without_credentials
+from muster.probes import Attempt, Unobserved
+from muster.questions.http import Answered, Exchange, HttpRequest, without_credentials
 from muster.text import printable
 from muster.transports.link import Link, StreamRefused
 from muster.transports.outcomes import RETRY_AFTER, from_os_error, worth_another_try

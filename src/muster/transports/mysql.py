@@ -20,7 +20,8 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
-from muster.probes import Attempt, Cause, Rows, Select, Unobserved
+from muster.probes import Attempt, Cause, Unobserved
+from muster.questions.servers import Rows, Select
 from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Reader, StreamRefused

@@ -8,7 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from muster.probes import Attempt, Connect, Handshake, Handshaken, Resolve, Resolved, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.ports import Connect, Handshake, Handshaken, Resolve, Resolved
 from muster.transports.link import Link, Stream, StreamRefused
 from muster.transports.outcomes import RETRY_AFTER, from_os_error, worth_another_try
 

@@ -20,7 +20,8 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import TransactionStatus
 
-from muster.probes import Attempt, Cause, Execute, Rows, Select, Unobserved
+from muster.probes import Attempt, Cause, Unobserved
+from muster.questions.servers import Execute, Rows, Select
 from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Reader, Stream, StreamRefused

@@ -10,7 +10,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any, Protocol
 
-from muster.probes import AskRedis, AskServer, Attempt, CountKeys, Execute, Select, ServerAnswer, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.servers import AskEach, AskRedis, AskServer, CountKeys, Execute, Select, ServerAnswer
 from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Link, Reader, Stream, StreamRefused, seen
@@ -199,12 +200,14 @@ class Servers:
         self._places: dict[Server, _Place] = {}
         self._at_once = asyncio.Semaphore(SERVERS_AT_ONCE_HERE if link.direct else SERVERS_AT_ONCE)
 
-    async def ask(self, question: AskServer | Select | Execute | AskRedis | CountKeys) -> Any:
+    async def ask(self, question: AskServer | Select | Execute | AskRedis | CountKeys | AskEach) -> Any:
         """The answer to a question.
 
         Raises:
             Unobserved: there is none; a failure to log in is the answer to `AskServer` only.
         """
+        if isinstance(question, AskEach):
+            return tuple([await self._or_failure(each) for each in question.questions])
         place = self._places.get(question.server)
         if place is None:
             place = self._places[question.server] = _Place(self._link, question.server)
@@ -217,6 +220,12 @@ class Servers:
             place.askers -= 1
             if not place.askers and sum(each.open for each in self._places.values()) > KEPT:
                 await place.rest()
+
+    async def _or_failure(self, question: Select | CountKeys) -> Any:
+        try:
+            return await self.ask(question)
+        except Unobserved as failure:
+            return failure
 
     async def close(self) -> None:
         """Close every connection."""

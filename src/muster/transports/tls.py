@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muster.probes import Attempt, Handshake, Handshaken, Unobserved
+from muster.probes import Attempt, Unobserved
+from muster.questions.ports import Handshake, Handshaken
 from muster.text import printable
 from muster.transports.link import Stream, StreamRefused
 
