@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.faults.cases import Ran, critical, each, run, unknown, warning
 from tests.faults.systems import CHECKS, Fault, Stage, compare, over, shipped
 from tests.servers import sqlite_files
 from tests.servers.docker import Engine
-from tests.servers.processes import ServerError, children, free_port, wait_for
+from tests.servers.processes import ServerError, children, refusing_port, runs, wait_for
 from tests.servers.quota_proxy import QuotaProxy, quota_proxy
 from tests.servers.sshd import Account, Sshd
 
@@ -29,8 +30,7 @@ pytestmark = pytest.mark.needs("docker", "sshd", "sudo")
 INVENTORY = shipped("quota-proxy")
 
 #: What can be said of a container only while it runs, and of a database only if it is one.
-OF_RUNNING = ("container_cpu_is_within_limits", "container_is_healthy", "container_memory_is_within_limits")
-OF_RUNNING += ("container_ports_are_mapped", "container_uptime_is_within_limits")
+OF_RUNNING = ("container_is_healthy", "container_ports_are_mapped", "container_uptime_is_within_limits")
 OPENED = ("database_integrity", "query_values_are_within_limits")
 
 NO_CONTAINER = "no container matches faulty-none*"
@@ -181,21 +181,26 @@ def beside(stage: Stage[QuotaProxy], name: str, make: Callable[[Path, str], Path
     return service
 
 
-def break_containers(stage: Stage[QuotaProxy]) -> None:
+def break_containers(stage: Stage[QuotaProxy], held: ExitStack) -> Callable[[], None]:
+    """What takes its time; what it gives waits for that."""
     crashing = stage.service("crashing", script="exit 1")
     once = "[ -e /tmp/x ] && exec nc -ll -p 8787 -e /service/answer; touch /tmp/x; exit 1"
     crashed = stage.service("crashed-once", script=once)
-    stage.host("no-container", {"container": "faulty-none*", "port": free_port()})
-    stage.service("stopped").container.stop(timeout=0)
+    stage.host("no-container", {"container": "faulty-none*", "port": held.enter_context(refusing_port())})
+    stopped = stage.service("stopped")
+    stopped.container.stop(timeout=0)
     stage.service("stays-down", restart="no")
     ill = stage.service("unhealthy", health="echo no upstream; exit 1")
-    stage.service("other-port", {"port": free_port()})
+    stage.service("other-port", {"port": held.enter_context(refusing_port())})
     unproxied = stage.service("refused")
     stage.service("deaf", script="exec sleep 1000000")
     stage.service("logs-errors").log("listening on 8787", "Error: SQLITE_BUSY: database is locked")
     stage.service("not-mounted", volumes={})
     stage.service("started-just-now", {"settled": "5m"})
     end_proxy_of(stage.engine, unproxied.outside)
+    for service in (stopped, unproxied):  # else another server may come to listen there
+        with contextlib.suppress(OSError):  # a client has it, who does not listen
+            held.enter_context(refusing_port(port=service.outside))
 
     def arrived() -> bool:
         for service in (crashed, ill):
@@ -203,15 +208,15 @@ def break_containers(stage: Stage[QuotaProxy]) -> None:
         return (
             (crashed.container.attrs["RestartCount"], crashed.container.status) == (1, "running")
             and ill.container.attrs["State"]["Health"]["Status"] == "unhealthy"
-            and crashing.crashes_for(4)
+            and crashing.crashes_for(9)
         )
 
-    wait_for(arrived, "containers in trouble", seconds=40)
+    return lambda: wait_for(arrived, "containers in trouble", seconds=60)
 
 
 def break_answers(stage: Stage[QuotaProxy]) -> None:
     stage.service("silent", {"timeout": "1s"}).answer({"ok": True}, after=600)
-    stage.service("slow").answer({"ok": True}, after=1.2)
+    stage.service("slow", {"slow": "1s"}).answer({"ok": True}, after=1.2)
     stage.service("error").answer({"ok": True}, "500 Internal Server Error")
     stage.service("not-ok").answer({"ok": False})
     stage.service("not-json").answer("<html>starting</html>")
@@ -230,7 +235,8 @@ def break_hosts(stage: Stage[QuotaProxy], ops: Account, held: ExitStack) -> None
     ordinary = {"connection": held.enter_context(Sshd(user=ops.name)).connection()}
     beside(stage, "closed-to-us", sqlite_files.unreadable)
     stage.hosts["closed-to-us"] |= {**ordinary, "docker": {"url": stage.engine.tcp_url}}
-    stage.host("engine-closed-to-us", **ordinary)
+    stage.service("engine-closed-to-us")
+    stage.hosts["engine-closed-to-us"] |= ordinary
     stage.host("no-engine", docker={"url": f"unix://{stage.place}/none.sock"})
     full = stage.service("disk-full").data
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "full", str(full)], check=True)
@@ -258,8 +264,13 @@ def end_proxy_of(engine: Engine, port: int) -> None:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         if b"-host-port" in words and words[words.index(b"-host-port") + 1] == str(port).encode():
             os.kill(pid, signal.SIGKILL)
+            wait_for(partial(ended, pid), "the end of the proxy")
             return
     raise ServerError(f"no proxy of port {port}")
+
+
+def ended(pid: int) -> bool:
+    return not runs(pid)
 
 
 @pytest.fixture(scope="module")
@@ -291,10 +302,11 @@ def faulty(running: Engine, place: Path, well: QuotaProxy, ops: Account, ssh_hos
     with ExitStack() as held:
         stage = Stage(running, place, QuotaProxy, well)
         stage.host("well")
+        wait = break_containers(stage, held)
         break_answers(stage)
         break_databases(stage, held)
         break_hosts(stage, ops, held)
-        break_containers(stage)
+        wait()
         folder = place / "run"
         folder.mkdir()
         ran = run(folder, over(INVENTORY, stage.hosts), *CHECKS)

@@ -227,7 +227,10 @@ def _bridge() -> Iterator[str]:
         name = f"mstbr{number}"
         if not Path("/sys/class/net", name).exists():
             break
-    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+    # With an address of its own: else it takes the lowest of its containers', and is not found for a second whenever
+    # that one comes or goes.
+    own = f"02:00:00:00:{number // 256:02x}:{number % 256:02x}"
+    subprocess.run(["ip", "link", "add", name, "address", own, "type", "bridge"], check=True)
     try:
         address = f"198.{18 + number // 256}.{number % 256}.1/24"
         subprocess.run(["ip", "address", "add", address, "dev", name], check=True)

@@ -112,10 +112,13 @@ class Background:
 
 
 @contextlib.contextmanager
-def refusing_port(address: str = "127.0.0.1") -> Iterator[int]:
-    """A TCP port that refuses connections: held, so that nobody else listens there, and not listening."""
+def refusing_port(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A TCP port that refuses connections: held, so that nobody else listens there, and not listening.
+
+    ``port`` 0 is one that is free.
+    """
     with socket.socket() as held:
-        held.bind((address, 0))
+        held.bind((address, port))
         yield int(held.getsockname()[1])
 
 

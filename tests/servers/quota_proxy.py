@@ -36,8 +36,8 @@ class QuotaProxy(Service):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Where it is, as variables of its inventory; it may be as young as it is."""
-        return {**super().settings, "data": str(self.data), "settled": 0}
+        """Where it is, as variables of its inventory; it may be young, and slow where the machine is busy."""
+        return {**super().settings, "data": str(self.data), "settled": 0, "slow": 5}
 
     def start(self, engine: Engine, name: str = NAME, **options: Any) -> Container:
         """Run it; ``options`` as of `Service.start`, in place of what its compose file says."""
