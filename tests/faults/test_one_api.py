@@ -221,7 +221,8 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Engine]:
+def running(place: Path) -> Iterator[Engine]:
+    """An engine that ends before the folders do: it makes those anew that a container lacks."""
     with Engine(tls=False) as engine:
         yield engine
 
