@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from checks import test_databases as checks
-from muster import Attempt, Database, Limit, Measure, ServerDatabase, Sqlite, SqliteFile, SqliteIntegrity
+from muster import Attempt, Database, Limit, Measure, Sqlite, SqliteFile, SqliteIntegrity
 from muster.declaration import read_case
 from muster.need import Catalogue
 
@@ -54,5 +54,5 @@ def test_a_damaged_database() -> None:
 
 def test_every_check_is_well_written_and_about_databases() -> None:
     found = [value for name, value in vars(checks).items() if name.startswith("test_")]
-    assert len(found) == 7
-    assert {read_case(each, Catalogue()).of for each in found} == {Database, ServerDatabase, Sqlite}
+    assert len(found) == 4
+    assert {read_case(each, Catalogue()).of for each in found} == {Database, Sqlite}

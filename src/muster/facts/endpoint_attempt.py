@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from muster.facts import dns_answer, tls_state
 from muster.facts.response import request
 from muster.need import need
 from muster.probes import Attempt, Probe
 from muster.questions.http import Exchange
-from muster.questions.ports import Connect, Handshaken, Resolved
 from muster.targets import DnsEndpoint, Endpoint, HttpEndpoint, TcpEndpoint, TlsEndpoint
+
+if TYPE_CHECKING:
+    from muster.questions.ports import Handshaken, Resolved
 
 
 def parse(answer: Exchange | Handshaken | Resolved) -> Attempt:
@@ -21,9 +23,12 @@ def parse(answer: Exchange | Handshaken | Resolved) -> Attempt:
 @need(Endpoint)
 def endpoint_attempt(endpoint: Endpoint) -> Probe[Attempt]:
     """How the attempt to get an answer from the endpoint went."""
+    if isinstance(endpoint, HttpEndpoint):
+        return Probe(request(endpoint), parse)
+    from muster.facts import dns_answer, tls_state
+    from muster.questions.ports import Connect
+
     match endpoint:
-        case HttpEndpoint():
-            return Probe(request(endpoint), parse)
         case TcpEndpoint():
             return Probe(Connect(endpoint.address, endpoint.port, endpoint.timeout), _itself)
         case TlsEndpoint():
