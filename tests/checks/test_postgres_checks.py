@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks import test_database_servers, test_postgres
+from checks import test_postgres, test_servers
 from muster import (
     DamagedPages,
     Limit,
@@ -64,30 +64,28 @@ def session(**more: Any) -> Session:
 
 
 def test_a_version_that_is_new_enough() -> None:
-    test_database_servers.test_database_version_is_supported(ServerVersion("15.18"), database(min_version="15.4"))
+    test_servers.test_database_version_is_supported(ServerVersion("15.18"), database(min_version="15.4"))
 
 
 def test_a_version_that_is_too_old() -> None:
     said = message(
-        test_database_servers.test_database_version_is_supported, ServerVersion("9.6.24"), database(min_version="15")
+        test_servers.test_database_version_is_supported, ServerVersion("9.6.24"), database(min_version="15")
     )
     assert said == "9.6.24, expected 15 or later"
 
 
 def test_a_server_with_its_role() -> None:
-    test_database_servers.test_database_server_has_its_role(ServerRole("primary"), database(role="primary"))
+    test_servers.test_database_server_has_its_role(ServerRole("primary"), database(role="primary"))
 
 
 def test_a_server_with_another_role() -> None:
-    said = message(
-        test_database_servers.test_database_server_has_its_role, ServerRole("replica"), database(role="primary")
-    )
+    said = message(test_servers.test_database_server_has_its_role, ServerRole("replica"), database(role="primary"))
     assert said == "replica, expected primary"
 
 
 @pytest.mark.parametrize(("used", "breach"), [(50, None), (80, "warning"), (97, "critical"), (100, "critical")])
 def test_connections_are_measured_without_those_that_are_reserved(used: int, breach: str | None) -> None:
-    found = taken(test_database_servers.test_database_server_has_connections_left, ServerConnections(used, 100, 3))
+    found = taken(test_servers.test_database_server_has_connections_left, ServerConnections(used, 100, 3))
     assert found == [("connections_used_percent", 100 * used / 97, "", breach)]
 
 
