@@ -65,7 +65,7 @@ def test_mysql_locks_are_free(mysql_locks: MysqlLocks, measure: Measure) -> None
     Who waits keeps its own locks: a queue soon holds everything up.
     """
     longest = max((each.seconds for each in mysql_locks.waits), default=0.0)
-    measure("lock_wait_seconds", longest, seen="; ".join(map(str, mysql_locks.waits[:3])))
+    measure("lock_wait_seconds", longest, seen=mysql_locks.told)
 
 
 @check(

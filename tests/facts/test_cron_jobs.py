@@ -64,7 +64,7 @@ def test_what_is_a_job(line: str, job: bool) -> None:
 )
 def test_what_is_nowhere_to_be_seen_is_unknown_where_not_all_may_be_read(denied: str) -> None:
     with pytest.raises(
-        Unobserved, match=r"backup-database.sh in no job of those that may be read; .* look with sudo"
+        Unobserved, match=r"backup-database.sh in no job of those that may be read; .* look as root, with sudo: true"
     ):
         parse(said(f"{denied}\nend\n"), BACKUP)
     found = parse(said(f"@ /etc/crontab\n 0 2 * * * x backup-database.sh\n{denied}\nend\n"), BACKUP)

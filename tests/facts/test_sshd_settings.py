@@ -87,7 +87,7 @@ def test_a_keyword_of_older_versions_is_that_of_newer_ones() -> None:
 
 def test_a_file_that_may_not_be_read_makes_all_unknown() -> None:
     text = files("PermitRootLogin no").replace("end", "! /etc/ssh/sshd_config.d/50-redhat.conf\nend")
-    with pytest.raises(Unobserved, match=r"50-redhat.conf cannot be read: ask sshd itself as root, with sudo"):
+    with pytest.raises(Unobserved, match=r"50-redhat.conf cannot be read, and sshd -T is for root: look as root"):
         parse(said(text), {"PermitRootLogin": "no"})
     with pytest.raises(Unobserved, match="sshd_config cannot be read"):
         parse(said("files\n! /etc/ssh/sshd_config\nend\n"), {"PermitRootLogin": "no"})

@@ -113,7 +113,7 @@ def test_a_host_without_a_package_manager_is_skipped() -> None:
     [
         ("apt", "apt has no package lists: apt-get update", "missing", "apt-get update"),
         ("apt", "E: Unmet dependencies. Try 'apt --fix-broken install'", "unreadable", "Unmet dependencies"),
-        ("dnf", 'Error: Cache-only enabled but no cache for "baseos"', "missing", "look with sudo"),
+        ("dnf", 'Error: Cache-only enabled but no cache for "baseos"', "missing", "look as root, with sudo: true"),
         ("apk", "WARNING: opening /lib/apk: No such file or directory", "missing", "apk update"),
     ],
 )

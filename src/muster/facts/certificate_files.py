@@ -10,7 +10,7 @@ from functools import partial
 
 from muster.facts.certificate import DAY
 from muster.facts.file_state import ABSENT
-from muster.facts.reading import some, whole, why
+from muster.facts.reading import complained, some, whole
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -86,8 +86,7 @@ def parse(output: Output, paths: tuple[str, ...], now: datetime | None = None) -
         elif complaint == path:
             wrong.append(f"{path} is no file")
         elif complaint:
-            cause = why(Output(b"", complaint.encode(), 1))
-            raise Unobserved(cause, f"{complaint}{'; look as root, with sudo' if cause == 'permission' else ''}")
+            raise complained(complaint)
         else:
             read = _certificates("\n".join(line[1:] for line in block), path, now or datetime.now(UTC))
             found += [read] if isinstance(read, CertificateFile) else []

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from muster.facts.reading import some, whole
+from muster.facts.reading import AS_ROOT, some, whole
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -127,7 +127,7 @@ def parse(output: Output, expected: tuple[str, ...]) -> CronJobs:
     if denied and (missing := found.missing(expected)):
         raise Unobserved(
             "permission",
-            f"{some(missing)} in no job of those that may be read; {some(denied)} may not: look with sudo",
+            f"{some(missing)} in no job of those that may be read; {some(denied)} may not: {AS_ROOT}",
         )
     return found
 

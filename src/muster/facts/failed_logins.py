@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from functools import partial
 
-from muster.facts.reading import some, whole, why
+from muster.facts.reading import AS_ROOT, some, whole, why
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -217,7 +217,7 @@ def parse(output: Output, window: float | None) -> FailedLogins:
     if window is None:
         raise DoesNotApply("the inventory does not say how far back to look for failed logins")
     if output.status and why(output) == "permission":
-        way_out = "add the user to the group adm or systemd-journal, or look as root, with sudo"
+        way_out = f"add the user to the group adm or systemd-journal, or {AS_ROOT}"
         raise Unobserved("permission", f"{output.complaint}; {way_out}")
     source, *lines, last = whole(output, "failed logins").splitlines()
     total = _TOTAL.fullmatch(lines[0]) if lines else None
@@ -225,9 +225,7 @@ def parse(output: Output, window: float | None) -> FailedLogins:
     if last != "end" or total is None or None in sources:
         raise Unobserved("unreadable", "the count of failed logins is not whole")
     if total[3] != "0":
-        raise Unobserved(
-            why(output), f"{output.complaint or source}: not all of the log could be read; look with sudo"
-        )
+        raise Unobserved(why(output), f"{output.complaint or source}: not all of the log could be read; {AS_ROOT}")
     if total[2] != "0":
         raise Unobserved("unreadable", f"{source} has {plural(int(total[2]), 'line')} without a time that is known")
     told = tuple((each[2], int(each[1])) for each in sources if each)

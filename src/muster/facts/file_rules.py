@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from muster.facts.file_state import ABSENT
-from muster.facts.reading import some, whole, why
+from muster.facts.reading import complained, some, whole
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import FileRule, Host
@@ -90,8 +90,7 @@ def parse(output: Output, rules: Mapping[str, FileRule]) -> FileRules:
         if differences := file.against(rule):
             wrong.append(f"{path} {'; '.join(differences)}")
     if unseen and not wrong:
-        cause = why(Output(b"", unseen.encode(), 1))
-        raise Unobserved(cause, f"{unseen}{'; look as root, with sudo' if cause == 'permission' else ''}")
+        raise complained(unseen)
     return FileRules(tuple(files), tuple(wrong))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from muster.facts.reading import whole, why
+from muster.facts.reading import AS_ROOT, some, whole, why
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -100,17 +100,16 @@ class KernelLog:
 
     @property
     def worst(self) -> list[str]:
-        """The first three of them, those of a kind that is known before others."""
+        """All of them, those of a kind that is known before others."""
         order = [kind for kind, _ in _KINDS]
         ranked = sorted(self.errors, key=lambda each: order.index(each.kind) if each.kind in order else len(order))
-        return [f"{each.kind}: {each}" for each in ranked[:3]]
+        return [f"{each.kind}: {each}" for each in ranked]
 
     def __str__(self) -> str:
         if not self.errors:
             return f"no error of the kernel in {span(self.window)}"
         count = f"at least {MOST:,}" if len(self.errors) == MOST else f"{len(self.errors):,}"
-        more = f"; and {len(self.errors) - 3:,} more" if len(self.errors) > 3 else ""
-        return f"{count} in {span(self.window)}: {'; '.join(self.worst)}{more}"
+        return f"{count} in {span(self.window)}: {some(self.worst, 3, '; ')}"
 
 
 def parse(output: Output, window: float | None) -> KernelLog:
@@ -120,7 +119,7 @@ def parse(output: Output, window: float | None) -> KernelLog:
         raise Unobserved(
             "permission",
             f"{output.complaint}: only some may read the kernel's log; add the user to the group systemd-journal or "
-            "adm where there is a journal, or set sudo: true",
+            f"adm where there is a journal, or {AS_ROOT}",
         )
     first, *lines = whole(output, "the kernel's log").splitlines() or [""]
     if not lines or lines.pop() != "end":

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from muster.facts import mysql
+from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
 from muster.targets import Mysql
 from muster.text import amount, plural, printable
+
+#: How many waits, and holders of each, a message names.
+NAMED = 3
 
 # Rows that are locked, by InnoDB; then tables that somebody alters or has in use, of which only the wait is told.
 _SELECT = f"""
@@ -41,10 +45,9 @@ class MysqlLockWait:
     holders: tuple[str, ...]
 
     def __str__(self) -> str:
-        holders = " and ".join(self.holders[:3]) or "a table that another session has in use"
-        more = f" and {len(self.holders) - 3} more" if len(self.holders) > 3 else ""
+        holders = some(self.holders, NAMED, " and ") or "a table that another session has in use"
         who = f"id {self.id} ({printable(self.user, 80)})"
-        return f"{who} waits {amount(self.seconds, 's')} for {holders}{more}: {self.query}"
+        return f"{who} waits {amount(self.seconds, 's')} for {holders}: {self.query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class MysqlLocks:
     """The sessions of the server that wait for a lock, the longest wait first."""
 
     waits: tuple[MysqlLockWait, ...]
+
+    @property
+    def told(self) -> str:
+        """The longest waits, for a message."""
+        return some(map(str, self.waits), NAMED, "; ")
 
     def __str__(self) -> str:
         return f"{plural(len(self.waits), 'session')} waiting for a lock"

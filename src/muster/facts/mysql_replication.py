@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muster.facts import mysql
+from muster.facts.reading import some
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
@@ -54,7 +55,7 @@ class MysqlReplication:
         return tuple(each for each in self.followed if not each.runs)
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self.followed[:5]))
+        return some(map(str, self.followed), between="; ")
 
 
 def sources(answer: Rows) -> list[dict[str, Any]]:

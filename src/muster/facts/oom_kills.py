@@ -9,6 +9,7 @@ from muster.facts.reading import whole
 from muster.need import need
 from muster.probes import Command, Output, Probe, Unobserved
 from muster.targets import Host
+from muster.text import plural
 
 _ANSWER = re.compile(r"(?:oom_kill (\d{1,20})\n)?end\n")
 
@@ -24,8 +25,7 @@ class OomKills:
     count: int
 
     def __str__(self) -> str:
-        who = "1 process" if self.count == 1 else f"{self.count:,} processes"
-        return f"{who} killed for want of memory since the kernel started"
+        return f"{plural(self.count, 'process')} killed for want of memory since the kernel started"
 
 
 def parse(output: Output) -> OomKills:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from muster.facts import postgres
+from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
@@ -55,10 +56,9 @@ class LockWait:
     holders: tuple[Holder, ...]
 
     def __str__(self) -> str:
-        holders = " and ".join(map(str, self.holders[:NAMED]))
-        more = f" and {len(self.holders) - NAMED} more" if len(self.holders) > NAMED else ""
+        holders = some(map(str, self.holders), NAMED, " and ")
         who = f"pid {self.pid} ({printable(self.user, 80)})"
-        return f"{who} waits {amount(self.seconds, 's')} for {holders}{more}: {self.query}"
+        return f"{who} waits {amount(self.seconds, 's')} for {holders}: {self.query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,7 @@ class PostgresLocks:
     @property
     def told(self) -> str:
         """The longest waits, for a message."""
-        more = f"; and {len(self.waits) - NAMED} more" if len(self.waits) > NAMED else ""
-        return "; ".join(map(str, self.waits[:NAMED])) + more
+        return some(map(str, self.waits), NAMED, "; ")
 
     def __str__(self) -> str:
         return f"{plural(len(self.waits), 'session')} waiting for a lock"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from muster.facts import postgres
+from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import Rows
@@ -93,8 +94,7 @@ class PostgresSessions:
 
 
 def _named(sessions: Sequence[Session], seconds: Callable[[Session], float]) -> str:
-    more = f"; and {len(sessions) - NAMED} more" if len(sessions) > NAMED else ""
-    return "; ".join(each.told(seconds(each)) for each in sessions[:NAMED]) + more
+    return some((each.told(seconds(each)) for each in sessions), NAMED, "; ")
 
 
 def parse(answer: Rows) -> PostgresSessions:

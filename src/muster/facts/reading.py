@@ -9,6 +9,9 @@ from muster.probes import Cause, Output, Unobserved
 #: What the shell exits with where a program cannot be run, or is not there (POSIX, XCU 2.8.2).
 CANNOT_RUN, NOT_FOUND = 126, 127
 
+#: The way out where only root may look, as a connection of the inventory says it.
+AS_ROOT = "look as root, with sudo: true"
+
 _DENIED = ("permission denied", "operation not permitted", "access denied", "interactive authentication required")
 
 
@@ -56,8 +59,18 @@ def why(output: Output) -> Cause:
     return "unreadable"
 
 
-def some(items: Iterable[str], shown: int = 5) -> str:
-    """The first few of ``items``, and how many more there are: ``a, b, c and 7 more``."""
+def complained(complaint: str, beside: bytes = b"") -> Unobserved:
+    """What one of several commands complained of, with the way out where a right is missing.
+
+    ``beside`` is what else it said, which may tell the cause.
+    """
+    cause = why(Output(b"", complaint.encode() + b"\n" + beside, 1))
+    return Unobserved(cause, f"{complaint}; {AS_ROOT}" if cause == "permission" else complaint)
+
+
+def some(items: Iterable[str], shown: int = 5, between: str = ", ") -> str:
+    """The first few of ``items``, and how many more there are: ``a, b, c and 7 more``, ``a; b; c; and 7 more``."""
     every = list(items)
-    listed = ", ".join(every[:shown])
-    return f"{listed} and {len(every) - shown} more" if len(every) > shown else listed
+    listed = between.join(every[:shown])
+    pause = ";" if between.startswith(";") else ""
+    return f"{listed}{pause} and {len(every) - shown:,} more" if len(every) > shown else listed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.facts.reading import some
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import DoesNotApply, Probe
@@ -52,8 +53,7 @@ class RedisReplication:
             since = f" for {span(self.down)}" if self.down is not None and self.link != "up" else ""
             syncing = ", copying everything" if self.syncing else ""
             return f"replica of {self.primary}, link {self.link}{since}{syncing}"
-        shown = ", ".join(f"{each.address} {each.state} {each.lag:g} s behind" for each in self.replicas[:5])
-        return f"primary of {shown}{' and more' if self.replicas[5:] else ''}"
+        return f"primary of {some(f'{each.address} ({each.state}, {each.lag:g} s behind)' for each in self.replicas)}"
 
 
 def parse(info: Info) -> RedisReplication:

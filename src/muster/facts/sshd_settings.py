@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from muster.facts.reading import some, whole
+from muster.facts.reading import AS_ROOT, some, whole
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -105,10 +105,10 @@ def parse(output: Output, expected: Mapping[str, str]) -> SshdSettings:
     # What an unreadable file says may come first: then not even a wrong value is certain.
     untold = [keyword for keyword in expected if keyword not in told]
     if unread:
-        raise Unobserved("permission", f"{some(unread)} cannot be read: ask sshd itself as root, with sudo")
+        raise Unobserved("permission", f"{some(unread)} cannot be read, and sshd -T is for root: {AS_ROOT}")
     if untold and not settings.differing(expected):
         left = f"{some(untold)} stands in no file of sshd, so its default counts"
-        raise Unobserved("permission", f"{left}, which only root may ask for (sshd -T): look with sudo")
+        raise Unobserved("permission", f"{left}, which only root may ask for (sshd -T): {AS_ROOT}")
     return settings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from muster.facts.reading import some, uncut
+from muster.facts.reading import AS_ROOT, some, uncut
 from muster.need import need
 from muster.probes import Cause, Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -138,7 +138,7 @@ def _failed(tool: str, complaint: str) -> tuple[Cause, str]:
     """Why a package manager could not tell, and the way out."""
     words = complaint.lower()
     if tool == "dnf" and ("cache" in words or "ignoring repositories" in words):
-        return "missing", f"{complaint}: it has no list of their packages; run dnf makecache as root, look with sudo"
+        return "missing", f"{complaint}: it has no list of their packages; run dnf makecache as root, and {AS_ROOT}"
     if tool == "apk":
         return "missing", f"{complaint}; run apk update as root"
     if "no package lists" in words:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from functools import partial
 
-from muster.facts.reading import some, whole, why
+from muster.facts.reading import complained, some, whole
 from muster.need import need
 from muster.probes import Command, DoesNotApply, Output, Probe, Unobserved
 from muster.targets import Host
@@ -45,8 +45,9 @@ class WorldWritable:
         beside = f"; not all could be looked at: {self.unseen}" if self.unseen else ""
         if not self.count:
             return f"nothing is writable by everyone{beside}"
-        more = f" and {self.count - min(5, len(self.paths))} more" if self.count > min(5, len(self.paths)) else ""
-        return f"{plural(self.count, 'path')} writable by everyone: {', '.join(self.paths[:5])}{more}{beside}"
+        shown = self.paths[:5]
+        more = f" and {self.count - len(shown):,} more" if self.count > len(shown) else ""
+        return f"{plural(self.count, 'path')} writable by everyone: {', '.join(shown)}{more}{beside}"
 
 
 def script(folders: tuple[str, ...]) -> str:
@@ -82,8 +83,7 @@ def parse(output: Output, folders: tuple[str, ...]) -> WorldWritable:
     if last != "end" or at != len(lines):
         raise Unobserved("unreadable", "the list of what everyone may write to is not whole")
     if unseen and not count:
-        cause = why(Output(b"", unseen.encode() + b"\n" + output.stderr, 1))
-        raise Unobserved(cause, f"{unseen}{'; look as root, with sudo' if cause == 'permission' else ''}")
+        raise complained(unseen, output.stderr)
     return WorldWritable(tuple(paths), count, unseen)
 
 
