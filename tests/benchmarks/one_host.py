@@ -35,6 +35,15 @@ def inventory(folder: Path) -> Iterator[Path]:
             "allowed_users": [],
             "files": {"/etc/passwd": {"owner": "root", "mode": "0644"}},
             "limits": {"cpu_used_percent": {"critical": 100}, "cpu_steal_percent": {"critical": 100}},
+            "listening": [str(postgres.port)],
+            "processes": {
+                "postgres": {"command": f"postgres.*{postgres.port}", "listening": [str(postgres.port)]},
+                "redis": {
+                    "command": f"redis-server.*:{redis.port}",
+                    "limits": {"process_cpu_percent": {"critical": 100}},
+                },
+            },
+            "endpoints": {"redis": {"url": f"tcp://127.0.0.1:{redis.port}"}, "resolver": {"url": "dns:localhost"}},
             "databases": {
                 "probe": {"url": f"postgresql://postgres@:{postgres.port}/postgres?host={postgres.folder}"},
                 "cache": {"url": f"redis://127.0.0.1:{redis.port}/0"},
