@@ -1,1 +1,1 @@
-"""The checks that ship: what must be true of hosts and their Docker engines, containers, endpoints and databases."""
+"""The checks that ship: what must be true of hosts, their containers and processes, of endpoints and databases."""

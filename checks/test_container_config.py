@@ -93,7 +93,7 @@ def test_container_mounts_are_there(container_mounts: ContainerMounts, target: C
     runbook="containers.md#container-has-privileges",
 )
 def test_container_has_no_privileges(container_privileges: ContainerPrivileges, target: Container) -> None:
-    """The container may do nothing to its host that is not accepted.
+    """The container has no privileges but those that are accepted.
 
     Whoever breaks into such a container has the host as well.
     """

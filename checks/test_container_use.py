@@ -62,7 +62,7 @@ def test_container_log_is_small(container_log_size: ContainerLogSize, measure: M
     applies=expects("logs"),
 )
 def test_container_log_has_few_such_lines(container_logs: ContainerLogs, target: Container, measure: Measure) -> None:
-    """The container's log has no more of the counted lines than it may.
+    """The container's log has no more of the lines that the inventory counts than it may.
 
     It runs, and says itself that something is wrong.
     """

@@ -68,7 +68,7 @@ def test_endpoint_json_is_expected(response: Response, target: HttpEndpoint) -> 
     applies=expects("rules"),
 )
 def test_endpoint_json_follows_its_rules(response: Response, target: HttpEndpoint) -> None:
-    """The endpoint's JSON is as expected at each place that is looked at.
+    """The endpoint's JSON is at each path as it should be.
 
     Who reads it counts on what stands there, and of which type it is.
     """

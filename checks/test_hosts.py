@@ -236,9 +236,9 @@ def test_files_can_be_opened(open_files: OpenFiles, measure: Measure) -> None:
     runbook="hosts.md#zombies-pile-up",
 )
 def test_zombies_are_few(zombies: Zombies, measure: Measure) -> None:
-    """What has ended is waited for.
+    """Few processes are zombies.
 
-    Each zombie keeps a process id; when none is left nothing can be started.
+    Each has ended, was not waited for, and keeps a process id; when none is left nothing can be started.
     """
     measure("zombie_processes", len(zombies), seen=str(zombies))
 

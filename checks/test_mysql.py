@@ -136,7 +136,7 @@ def test_mysql_refuses_no_connections(mysql_refusals: MysqlRefusals, measure: Me
 
     Those that were refused have failed, whatever the number of connections is now.
     """
-    measure("connections_refused", mysql_refusals.refused)
+    measure("connections_refused", mysql_refusals.refused, seen=str(mysql_refusals))
 
 
 @check(

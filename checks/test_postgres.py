@@ -38,7 +38,7 @@ def test_postgres_queries_end_in_time(postgres_sessions: PostgresSessions, measu
     runbook="postgresql.md#transactions-are-open-for-too-long",
 )
 def test_postgres_transactions_end_in_time(postgres_sessions: PostgresSessions, measure: Measure) -> None:
-    """No transaction is open for too long.
+    """No transaction stays open for too long.
 
     No row that was deleted or updated since it began can be removed: tables and indexes grow, and slow down.
     """
@@ -52,7 +52,7 @@ def test_postgres_transactions_end_in_time(postgres_sessions: PostgresSessions, 
     runbook="postgresql.md#sessions-are-idle-in-a-transaction",
 )
 def test_postgres_no_session_idles_in_a_transaction(postgres_sessions: PostgresSessions, measure: Measure) -> None:
-    """No client leaves a transaction open without doing anything.
+    """No client leaves a transaction open and does nothing.
 
     What it has locked stays locked: others wait for a client that forgot them, or was stopped.
     """
@@ -66,7 +66,7 @@ def test_postgres_no_session_idles_in_a_transaction(postgres_sessions: PostgresS
     runbook="postgresql.md#sessions-wait-for-locks",
 )
 def test_postgres_nobody_waits_for_locks(postgres_locks: PostgresLocks, measure: Measure) -> None:
-    """No session waits for a lock for long.
+    """Nobody waits long for a lock.
 
     Whoever waits holds a connection and locks of its own, so that more and more wait behind it.
     """
@@ -80,7 +80,7 @@ def test_postgres_nobody_waits_for_locks(postgres_locks: PostgresLocks, measure:
     runbook="postgresql.md#statements-are-slow",
 )
 def test_postgres_statements_are_fast(postgres_statements: PostgresStatements, measure: Measure) -> None:
-    """Statements that are called again and again are fast on average.
+    """No statement that is called again and again takes long on average.
 
     One that is slow each time makes each of its callers slow.
     """
@@ -113,7 +113,7 @@ def test_postgres_tables_hold_few_dead_rows(postgres_tables: PostgresTables, mea
     Dead rows take space and time: every scan reads them and throws them away.
     """
     for table in postgres_tables.every:
-        measure("table_dead_percent", table.dead_percent, of=table.name, seen=str(table))
+        measure("table_dead_percent", table.dead_percent, of=table.name, seen=table.told_dead)
 
 
 @check(
@@ -128,7 +128,7 @@ def test_postgres_tables_are_vacuumed(postgres_tables: PostgresTables, measure: 
     """
     for table in postgres_tables.every:
         if table.due_for_vacuum:
-            measure("table_unvacuumed_seconds", table.vacuumed_seconds, of=table.name, seen=str(table))
+            measure("table_unvacuumed_seconds", table.vacuumed_seconds, of=table.name, seen=table.told_dead)
 
 
 @check(
@@ -215,7 +215,7 @@ def test_postgres_slots_retain_little(postgres_followers: PostgresFollowers, mea
     for slot in postgres_followers.slots:
         measure("slot_retained_bytes", slot.retained_bytes, of=slot.name, seen=slot.state)
     lost = [slot.name for slot in postgres_followers.slots if slot.state == "lost"]
-    assert not lost, f"lost what they need: {', '.join(lost)}; expected no slot to"
+    assert not lost, f"lost what they need: {', '.join(lost)}, expected none"
 
 
 @check(

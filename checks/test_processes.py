@@ -62,7 +62,7 @@ def test_process_restarts_are_few(process_restarts: ProcessRestarts, measure: Me
     applies=limited("process_cpu_percent"),
 )
 def test_process_cpu_is_within_limits(process_cpu: ProcessCpu, measure: Measure) -> None:
-    """The process computes no more than it should.
+    """The process uses no more processor time than it should.
 
     What goes round in circles answers late, and takes the time of others.
     """
@@ -105,7 +105,7 @@ def test_process_can_open_files(process_files: ProcessFiles, measure: Measure) -
 
     At its limit it accepts no connection and writes no log.
     """
-    measure("process_open_files_percent", process_files.used_percent)
+    measure("process_open_files_percent", process_files.used_percent, seen=str(process_files))
 
 
 @check(

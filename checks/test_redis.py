@@ -50,12 +50,12 @@ def test_redis_evicts_no_keys(redis_memory: RedisMemory, measure: Measure) -> No
     runbook="redis.md#memory-is-fragmented",
 )
 def test_redis_memory_is_not_fragmented(redis_memory: RedisMemory, measure: Measure) -> None:
-    """Redis' memory is not lost between its pieces.
+    """Redis loses little memory to fragmentation.
 
-    What the allocator holds in vain is in no number that maxmemory bounds.
+    What the allocator holds beyond what is in use is in no number that maxmemory bounds.
     """
     small = None if redis_memory.is_fragmented else Limit()
-    measure("redis_fragmentation_ratio", redis_memory.fragmentation, limit=small)
+    measure("redis_fragmentation_ratio", redis_memory.fragmentation, limit=small, seen=str(redis_memory))
 
 
 @check(
@@ -68,7 +68,7 @@ def test_redis_rejects_no_connections(redis_clients: RedisClients, measure: Meas
 
     Those that were have failed, whatever the number of clients is now.
     """
-    measure("connections_refused", redis_clients.rejected)
+    measure("connections_refused", redis_clients.rejected, seen=str(redis_clients))
 
 
 @check(
@@ -77,7 +77,7 @@ def test_redis_rejects_no_connections(redis_clients: RedisClients, measure: Meas
     runbook="redis.md#nothing-can-be-saved",
 )
 def test_redis_can_save(redis_persistence: RedisPersistence, measure: Measure) -> None:
-    """Redis could write down what it holds when it last tried.
+    """Redis' last attempt to save what it holds succeeded.
 
     All that changed since is lost with its process, and by default it then refuses to write.
     """
@@ -123,7 +123,7 @@ def test_redis_commands_are_quick(redis_slow_log: RedisSlowLog, redis_clock: Red
     applies=expects("keys"),
 )
 def test_redis_keys_are_within_limits(target: Redis, redis_keys: RedisKeys, measure: Measure) -> None:
-    """As many keys match each pattern as should.
+    """Each pattern matches as many keys as it should.
 
     Keys that never expire, and queues that nobody empties, grow until the memory is used up.
     """

@@ -30,7 +30,8 @@ def test_listening_ports_are_allowed(target: Host, listening_ports: ListeningPor
     """
     allowed = (*(target.allowed_ports or ()), *target.listening)
     beyond = listening_ports.beyond(allowed)
-    assert not beyond, f"{', '.join(beyond)} listening, expected {', '.join(allowed) or 'none'} only"
+    expected = f"{', '.join(allowed)} only" if allowed else "none"
+    assert not beyond, f"{', '.join(beyond)} listening, expected {expected}"
 
 
 @check(
@@ -46,7 +47,8 @@ def test_accounts_are_allowed(target: Host, accounts: Accounts) -> None:
     """
     allowed = target.allowed_users or ()
     beyond = accounts.beyond(allowed)
-    assert not beyond, f"{', '.join(beyond)} on the host, expected {', '.join(allowed) or 'no accounts'} only"
+    expected = f"{', '.join(allowed)} only" if allowed else "no accounts of people"
+    assert not beyond, f"{', '.join(beyond)} on the host, expected {expected}"
 
 
 @check(
@@ -131,7 +133,7 @@ def test_sshd_is_set_as_expected(target: Host, sshd_settings: SshdSettings) -> N
     applies=expects("certificates"),
 )
 def test_certificate_files_are_valid(certificate_files: CertificateFiles, measure: Measure) -> None:
-    """The certificates in files do not end soon.
+    """The certificates in files do not expire soon.
 
     Clients refuse an expired one, all at the same second.
     """

@@ -10,7 +10,7 @@ from muster import Measure, ServerConnections, ServerDatabase, ServerRole, Serve
     applies=expects("min_version"),
 )
 def test_database_version_is_supported(server_version: ServerVersion, target: ServerDatabase) -> None:
-    """The database server is of the version that it must have at least.
+    """The database server's version is recent enough.
 
     Older ones lack what services count on, and one that is out of support gets no more fixes.
     """
@@ -25,7 +25,7 @@ def test_database_version_is_supported(server_version: ServerVersion, target: Se
     applies=expects("role"),
 )
 def test_database_server_has_its_role(server_role: ServerRole, target: ServerDatabase) -> None:
-    """The database server is the primary, or the replica, that it has to be.
+    """The database server has the role that it should: primary or replica.
 
     A service that writes fails on a replica; two primaries take writes that nobody can put together again.
     """

@@ -155,7 +155,7 @@ MEASURABLE: Mapping[str, Measurable] = {
     "query_value": Measurable("", "number that a query of the inventory gives"),
     # A memory that is large enough throws nothing out; the server counts since it started.
     "redis_evicted_keys": Measurable("", "keys thrown out for want of memory since Redis started", Limit(warning=0)),
-    # From 10 MiB in vain on; MEMORY DOCTOR speaks of it at 1.4 (of all the memory of the process).
+    # Where 10 MiB or more are lost; MEMORY DOCTOR speaks of it at 1.4 (of all the memory of the process).
     "redis_fragmentation_ratio": Measurable(
         "", "memory that Redis' allocator holds for each byte in use", Limit(warning=1.4)
     ),

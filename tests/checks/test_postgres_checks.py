@@ -225,7 +225,7 @@ def test_followers_and_slots() -> None:
 def test_a_slot_that_has_lost_what_it_needs() -> None:
     found = PostgresFollowers((), (Slot("a", "lost", 0.0),))
     said = message(test_postgres.test_postgres_slots_retain_little, found, Measure())
-    assert said == "lost what they need: a; expected no slot to"
+    assert said == "lost what they need: a, expected none"
 
 
 def test_an_archive_that_takes_the_log() -> None:

@@ -56,7 +56,7 @@ def test_each_port_that_may_not_listen_is_named() -> None:
 
 
 def test_where_none_may_listen_each_is_wrong() -> None:
-    with pytest.raises(AssertionError, match=r"127\.0\.0\.1:5432/tcp listening, expected none only"):
+    with pytest.raises(AssertionError, match=r"127\.0\.0\.1:5432/tcp listening, expected none\n"):
         security.test_listening_ports_are_allowed(Host(name="a", allowed_ports=()), LISTENING)
 
 
@@ -81,7 +81,7 @@ def test_others_are_named() -> None:
     with pytest.raises(AssertionError, match=r"^toor \(uid 0\) on the host, expected ops only"):
         security.test_accounts_are_allowed(Host(name="a", allowed_users=("ops",)), PEOPLE)
     with pytest.raises(
-        AssertionError, match=r"ops \(uid 1000\), toor \(uid 0\) on the host, expected no accounts only"
+        AssertionError, match=r"ops \(uid 1000\), toor \(uid 0\) on the host, expected no accounts of people"
     ):
         security.test_accounts_are_allowed(Host(name="a", allowed_users=()), PEOPLE)
 

@@ -20,7 +20,7 @@ def test_each_file_that_is_not_as_its_rule_is_named_once(host: str) -> None:
     found = parse(said(recorded("file_rules", host)), RULES)
     assert found.wrong == (
         "/srv/secret owner nobody, expected root; mode 0644, expected 0600",
-        "/nowhere is not there",
+        "/nowhere is not there, expected to be",
     )
     assert str(found) == "/srv/secret nobody:root 0644, /etc/shadow root:shadow 0640, /nowhere is not there"
 

@@ -122,7 +122,7 @@ def test_a_unit_that_runs_where_its_processes_are_hidden_has_a_state_and_no_more
     before = SYSTEMD.format(load="loaded", active="active", sub="running", result="success")
     hidden = answer(before=before, seen="hidden")
     assert process.parse(hidden, UNIT).state == "running"
-    with pytest.raises(Unobserved, match="hidepid: use sudo: true") as unknown:
+    with pytest.raises(Unobserved, match="hidepid: look as root, with sudo: true") as unknown:
         process_instances.parse(hidden, UNIT)
     assert unknown.value.cause == "permission"
 

@@ -156,7 +156,7 @@ def test_one_table_that_fails_costs_itself_only() -> None:
 
 def test_where_nothing_is_asked_of_any_table_it_does_not_apply() -> None:
     only = Mysql(name="shop", url="", server=MYSQL.server, tables={"log": TABLES["log"]})
-    with pytest.raises(DoesNotApply, match="no table has newest"):
+    with pytest.raises(DoesNotApply, match="the inventory says `newest` of no table"):
         rows.parse_newest(only, answered((None, None, None, 9)))
 
 

@@ -97,8 +97,8 @@ CASES = (
             "cron": ["backup-config.sh"],
         },
         {
-            "listening_ports_are_allowed": critical("${kept_address}:${kept_port}/tcp listening, expected none only"),
-            "accounts_are_allowed": critical("deploy (uid 1500) on the host, expected no accounts only"),
+            "listening_ports_are_allowed": critical("${kept_address}:${kept_port}/tcp listening, expected none"),
+            "accounts_are_allowed": critical("deploy (uid 1500) on the host, expected no accounts of people"),
             "closed_folders_are_closed": unknown("/nowhere", "No such file", cause="missing"),
             "files_keep_their_rules": critical("/nowhere is not there"),
             "certificate_files_are_valid": critical(

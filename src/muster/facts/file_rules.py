@@ -36,7 +36,7 @@ class RuledFile:
     def against(self, rule: FileRule) -> list[str]:
         """How it differs from the rule: ``mode 0644, expected 0640``."""
         if not self.exists:
-            return ["is not there"]
+            return ["is not there, expected to be"]
         pairs = [("owner", self.owner, rule.owner), ("group", self.group, rule.group)]
         if rule.mode is not None:
             pairs.append(("mode", f"{self.mode:04o}", f"{rule.mode:04o}"))

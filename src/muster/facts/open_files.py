@@ -10,6 +10,9 @@ from muster.need import need
 from muster.probes import Command, Output, Probe, Unobserved
 from muster.targets import Host
 
+#: What systemd sets in place of no limit, on machines of 64 bits: the largest number there is.
+NO_LIMIT = 2**63 - 1
+
 _ANSWER = re.compile(r"(\d{1,20})\t(\d{1,20})\t([1-9]\d{0,19})\n")
 
 
@@ -25,7 +28,8 @@ class OpenFiles:
         return 100 * self.count / self.most
 
     def __str__(self) -> str:
-        return f"{self.count:,} files open of at most {self.most:,}"
+        of = f" of at most {self.most:,}" if self.most < NO_LIMIT else ", without a limit"
+        return f"{self.count:,} files open{of}"
 
 
 def parse(output: Output) -> OpenFiles:

@@ -9,7 +9,7 @@ from muster.need import need
 from muster.probes import DoesNotApply, Probe
 from muster.questions.servers import Rows
 from muster.targets import Postgres
-from muster.text import plural, printable, size
+from muster.text import printable, size
 
 # A replica may be followed too. wal_status is of PostgreSQL 13 and later.
 _SELECT = """
@@ -77,7 +77,7 @@ def parse(answer: Rows) -> PostgresFollowers:
         Slot(name, state, max(0.0, float(count or 0))) for kind, name, state, count in rows if kind == "slot"
     )
     if not replicas and not slots:
-        raise DoesNotApply(f"{plural(0, 'replica')} and {plural(0, 'replication slot')}: nobody follows the server")
+        raise DoesNotApply("nobody follows the server: it has no replicas and no replication slots")
     return PostgresFollowers(replicas, slots)
 
 

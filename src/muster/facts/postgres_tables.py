@@ -69,9 +69,13 @@ class TableState:
         """Whether so many rows were changed that the server should have analyzed it by itself."""
         return self.changed_rows > 50 + _ANALYZE_SHARE * self.live_rows
 
+    @property
+    def told_dead(self) -> str:
+        """How many of its rows are dead, for a message."""
+        return f"{self.dead_rows:,} of {plural(self.live_rows + self.dead_rows, 'row')} dead"
+
     def __str__(self) -> str:
-        dead = f"{self.dead_rows:,} of {plural(self.live_rows + self.dead_rows, 'row')} dead"
-        return f"{self.name}: {dead}, about {size(self.size_bytes)}"
+        return f"{self.name}: {self.told_dead}, about {size(self.size_bytes)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from muster.facts.process_listing import Listing, Seen
+from muster.facts.reading import AS_ROOT
 from muster.probes import Cause, Unobserved
 
 #: Why a process that may be there is not found.
-HIDDEN = "the processes of other users are not to be seen, /proc is mounted with hidepid: use sudo: true"
+HIDDEN = f"the processes of other users are not to be seen, /proc is mounted with hidepid: {AS_ROOT}"
 
 State = Literal["running", "stopped", "crashed", "restarting", "unknown"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from muster.facts import listening_ports
 from muster.facts.listening_ports import ListeningPorts
 from muster.facts.process_found import Found
+from muster.facts.reading import AS_ROOT
 from muster.probes import Output, Unobserved
 
 _LIMIT = re.compile(r"/proc/(\d{1,10})/limits:Max open files +(\d{1,20}|unlimited)\b.*")
@@ -61,7 +62,7 @@ def opened(found: Found) -> dict[int, Open]:
         if each.pid in denied:
             what = f"what process {each.pid} ({each.name}) has open"
             raise Unobserved(
-                "permission", f"only its owner and root may see {what}: log in as that user, or sudo: true"
+                "permission", f"only its owner and root may see {what}: log in as that user, or {AS_ROOT}"
             )
     # A process may end between the look at it and that at its files.
     left = [each.pid for each in found.running if each.pid in files]

@@ -20,8 +20,8 @@ class RedisMemory:
 
     ``max_bytes`` is ``maxmemory``, 0 without one; ``system_bytes`` what the machine has (of a container: its host).
     ``policy`` says what is thrown out when it is used up, ``evicted_keys`` how many were since the server started.
-    ``fragmentation`` is the memory that the allocator holds for each byte of use, ``fragmented_bytes`` what it holds
-    in vain.
+    ``fragmentation`` is the memory that the allocator holds for each byte in use, ``fragmented_bytes`` what it holds
+    beyond that.
     """
 
     used_bytes: int
@@ -50,7 +50,7 @@ class RedisMemory:
     def __str__(self) -> str:
         of = f"maxmemory {size(self.max_bytes)}" if self.max_bytes else f"{size(self.system_bytes)} of the machine"
         evicted = f"{plural(self.evicted_keys, 'key')} evicted"
-        lost = f"{self.fragmentation:.2f} B held for each ({size(self.fragmented_bytes)} in vain)"
+        lost = f"fragmentation {self.fragmentation:.2f} ({size(self.fragmented_bytes)} lost to it)"
         return f"{size(self.used_bytes)} used of {of}, policy {self.policy}, {evicted}, {lost}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from muster.facts.redis_info import Info, ask_info
@@ -10,7 +11,7 @@ from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskRedis
 from muster.targets import Redis
-from muster.text import printable
+from muster.text import amount, plural, printable
 
 #: So many of the newest entries are read; by default (``slowlog-max-len``) a server keeps as many.
 ENTRIES = 128
@@ -28,7 +29,7 @@ class RedisClock:
     now: float
 
     def __str__(self) -> str:
-        return f"{self.now:.0f} by its clock"
+        return f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%d %H:%M:%S} UTC by its clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class SlowCommand:
     command: str
 
     def __str__(self) -> str:
-        return f"{self.command} took {self.microseconds:,} µs"
+        return f"{self.command} took {amount(self.microseconds / 1000, 'ms')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class RedisSlowLog:
 
     def __str__(self) -> str:
         if not self.slowest:
-            return "the slow log is empty"
+            return "no commands in the slow log"
         many = " or more" if len(self.commands) >= ENTRIES else ""
-        return f"{len(self.commands)}{many} in the slow log, the slowest: {self.slowest}"
+        return f"{plural(len(self.commands), 'command')}{many} in the slow log, the slowest: {self.slowest}"
 
 
 def parse(answer: Any) -> RedisSlowLog:

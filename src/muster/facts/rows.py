@@ -90,7 +90,7 @@ def _answers(database: Database, answer: Any, field: str) -> tuple[dict[str, Tab
     """What is known of each table of which the inventory says something in ``field``."""
     names = [name for name, table in database.tables.items() if getattr(table, field) is not None]
     if not names:
-        raise DoesNotApply(f"no table has {field}")
+        raise DoesNotApply(f"the inventory says `{field}` of no table")
     if isinstance(database, Sqlite):
         answers = [_or_failure(each) for each in _of_sqlite(database, answer)]
     else:
