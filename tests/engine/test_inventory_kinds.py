@@ -300,6 +300,16 @@ hosts:
             'i.yaml:1:38: command: "(" is not a regular expression: missing ), unterminated subpattern at position 0',
         ),
         (
+            "hosts: {a: {processes: {p: {command: '(a+)+$'}}}}\n",
+            'i.yaml:1:38: command: "(a+)+$" repeats a group that holds a repeat or a choice, which takes forever on '
+            "some lines; write it without",
+        ),
+        (
+            "hosts: {a: {containers: {c: {logs: {x: {pattern: '((a)*b){2,}'}}}}}}\n",
+            'i.yaml:1:50: pattern: "((a)*b){2,}" repeats a group that holds a repeat or a choice, which takes '
+            "forever on some lines; write it without",
+        ),
+        (
             "hosts: {a: {files: {/x: {mode: 640}}}}\n",
             'i.yaml:1:32: mode: "640" is not text (put it in quotes)',
         ),

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from muster.inventory import texts
 from muster.patterns import search
 from muster.probes import Unobserved
 
@@ -47,3 +48,16 @@ def test_another_thread_may_search_too() -> None:
     thread.start()
     thread.join()
     assert found == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(abc)+", "(a+)b+", r"\(a+\)+", "[(a+)]+", "[]+)]+", "(?i)error.*x", "(?:error|warn): +x", "(a+)?", "a{2,3}"],
+)
+def test_expressions_for_lines_may_repeat_what_holds_no_repeat(text: str) -> None:
+    assert texts.line_pattern_fault(text) is None
+
+
+@pytest.mark.parametrize("text", ["(a|a)+", "(?:x*)*", "((a+)b)+", "((a)+)+", "(a?){30}", "(?P<n>a+)+", r"(\w+ ?)+$"])
+def test_expressions_for_lines_repeat_nothing_that_repeats(text: str) -> None:
+    assert "takes forever" in (texts.line_pattern_fault(text) or "")

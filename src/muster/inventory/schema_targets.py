@@ -53,7 +53,8 @@ class LogEntry(TypedDict, total=False):
     """Lines to count in a container's log, and the bounds on their number."""
 
     pattern: Annotated[
-        Annotated[Filled, checked(texts.pattern_fault)], Field(description="A regular expression found in the line.")
+        Annotated[Filled, checked(texts.line_pattern_fault)],
+        Field(description="A regular expression found in the line."),
     ]
     level: Annotated[Filled, Field(description="The level of lines of JSON: error, warn, ...")]
     window: Annotated[Span, Field(description="How far back: 30m, 24h, 7d. Default: 1h.")]
@@ -262,7 +263,7 @@ class ProcessEntry(TypedDict, total=False):
         Annotated[str, Field(pattern=texts.ABSOLUTE)], Field(description="The file with its process id, on the host.")
     ]
     command: Annotated[
-        Annotated[Filled, checked(texts.pattern_fault)],
+        Annotated[Filled, checked(texts.line_pattern_fault)],
         Field(description="A regular expression that is found in its command line."),
     ]
     state: Annotated[Literal["running", "stopped"], Field(description="The state that it must be in.")]

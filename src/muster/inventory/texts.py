@@ -177,12 +177,44 @@ def _server_fault(text: str) -> str | None:
     return None
 
 
+#: The pieces of a regular expression (Python's `re`): what is escaped, a set, the beginning of a group, one sign.
+_PIECE = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?:P<\w+>|<?[=!]|>|[a-zA-Z-]*:|[a-zA-Z]+\)|P=\w+\)|#[^)]*\))|.", re.DOTALL
+)
+_REPEATS = ("*", "+", "{")
+
+
 def pattern_fault(text: str) -> str | None:
     """What is wrong with a regular expression, or None."""
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
         return f"is not a regular expression: {error}"
+    return None
+
+
+def line_pattern_fault(text: str) -> str | None:
+    """What is wrong with a regular expression for lines that anybody on a host may have written, or None.
+
+    No search can be interrupted but in the main thread, and these lines are searched while a host answers. A group
+    that is repeated and holds a repeat or a choice, such as ``(\\w+ ?)+``, may take more steps than time has seconds.
+    """
+    if fault := pattern_fault(text):
+        return fault
+    groups, closed = [False], False
+    for piece in (found[0] for found in _PIECE.finditer(text)):
+        if closed and piece in _REPEATS:
+            return (
+                "repeats a group that holds a repeat or a choice, which takes forever on some lines; write it without"
+            )
+        closed = False
+        if piece == ")" and len(groups) > 1:
+            closed = groups.pop()
+            groups[-1] = groups[-1] or closed
+        elif piece.startswith("(") and not piece.endswith(")"):
+            groups.append(False)
+        elif piece in (*_REPEATS, "?", "|"):
+            groups[-1] = True
     return None
 
 
