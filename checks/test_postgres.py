@@ -11,9 +11,9 @@ from muster import (
     PostgresReplicaLag,
     PostgresSessions,
     PostgresSize,
-    PostgresStatements,
     PostgresTables,
     PostgresTransactionIds,
+    SlowStatements,
     check,
 )
 
@@ -79,14 +79,12 @@ def test_postgres_nobody_waits_for_locks(postgres_locks: PostgresLocks, measure:
     remediation="EXPLAIN (ANALYZE, BUFFERS) of it; add the index that it lacks; SELECT pg_stat_statements_reset()",
     runbook="postgresql.md#statements-are-slow",
 )
-def test_postgres_statements_are_fast(postgres_statements: PostgresStatements, measure: Measure) -> None:
+def test_postgres_statements_are_fast(postgres_statements: SlowStatements, measure: Measure) -> None:
     """No statement that is called again and again takes long on average.
 
     One that is slow each time makes each of its callers slow.
     """
-    slowest = postgres_statements.slowest
-    seconds = slowest[0].mean_seconds if slowest else 0
-    measure("statement_mean_seconds", seconds, seen="; ".join(map(str, slowest[:3])))
+    measure("statement_mean_seconds", postgres_statements.mean_seconds, seen=postgres_statements.told)
 
 
 @check(

@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from muster.facts.mysql_refusals import MysqlRefusals as MysqlRefusals
     from muster.facts.mysql_replication import MysqlReplication as MysqlReplication
     from muster.facts.mysql_sessions import MysqlSessions as MysqlSessions
-    from muster.facts.mysql_statements import MysqlStatements as MysqlStatements
     from muster.facts.mysql_tables import MysqlTables as MysqlTables
     from muster.facts.oom_kills import OomKills as OomKills
     from muster.facts.open_files import OpenFiles as OpenFiles
@@ -74,7 +73,6 @@ if TYPE_CHECKING:
     from muster.facts.postgres_replica import PostgresReplicaLag as PostgresReplicaLag
     from muster.facts.postgres_sessions import PostgresSessions as PostgresSessions
     from muster.facts.postgres_size import PostgresSize as PostgresSize
-    from muster.facts.postgres_statements import PostgresStatements as PostgresStatements
     from muster.facts.postgres_tables import PostgresTables as PostgresTables
     from muster.facts.postgres_transaction_ids import PostgresTransactionIds as PostgresTransactionIds
     from muster.facts.process import ProcessState as ProcessState
@@ -100,6 +98,7 @@ if TYPE_CHECKING:
     from muster.facts.server_connections import ServerConnections as ServerConnections
     from muster.facts.server_role import ServerRole as ServerRole
     from muster.facts.server_version import ServerVersion as ServerVersion
+    from muster.facts.sql import SlowStatements as SlowStatements
     from muster.facts.sqlite_file import SqliteFile as SqliteFile
     from muster.facts.sqlite_integrity import SqliteIntegrity as SqliteIntegrity
     from muster.facts.sshd_settings import SshdSettings as SshdSettings
@@ -198,7 +197,6 @@ _HOMES = {
     "MysqlRefusals": "facts.mysql_refusals",
     "MysqlReplication": "facts.mysql_replication",
     "MysqlSessions": "facts.mysql_sessions",
-    "MysqlStatements": "facts.mysql_statements",
     "MysqlTables": "facts.mysql_tables",
     "NewestRows": "facts.rows",
     "OomKills": "facts.oom_kills",
@@ -215,7 +213,6 @@ _HOMES = {
     "PostgresReplicaLag": "facts.postgres_replica",
     "PostgresSessions": "facts.postgres_sessions",
     "PostgresSize": "facts.postgres_size",
-    "PostgresStatements": "facts.postgres_statements",
     "PostgresTables": "facts.postgres_tables",
     "PostgresTransactionIds": "facts.postgres_transaction_ids",
     "Probe": "probes",
@@ -248,6 +245,7 @@ _HOMES = {
     "ServerDatabase": "targets",
     "ServerRole": "facts.server_role",
     "ServerVersion": "facts.server_version",
+    "SlowStatements": "facts.sql",
     "Sqlite": "targets",
     "SqliteFile": "facts.sqlite_file",
     "SqliteIntegrity": "facts.sqlite_integrity",

@@ -14,14 +14,14 @@ from muster import (
     MysqlRefusals,
     MysqlReplication,
     MysqlSessions,
-    MysqlStatements,
     MysqlTables,
+    SlowStatements,
 )
 from muster.facts.mysql_locks import MysqlLockWait
 from muster.facts.mysql_replication import MysqlFollowed
 from muster.facts.mysql_sessions import MysqlSession
-from muster.facts.mysql_statements import MysqlStatement
 from muster.facts.mysql_tables import MysqlTable
+from muster.facts.sql import Statement
 
 
 def breaches(check: Any, *facts: Any, **limits: Limit) -> list[tuple[float, str | None, str]]:
@@ -81,10 +81,10 @@ def test_a_wait_whose_cause_is_not_told() -> None:
 
 
 def test_slow_statements() -> None:
-    slow = MysqlStatements((MysqlStatement("SELECT ?", 1.5, 9),))
+    slow = SlowStatements((Statement("SELECT ?", 1.5, 9),))
     (found,) = breaches(checks.test_mysql_statements_are_quick, slow)
     assert found == (1.5, "warning", "1.5 s on average over 9 calls: SELECT ?")
-    assert breaches(checks.test_mysql_statements_are_quick, MysqlStatements(()))[0][:2] == (0, None)
+    assert breaches(checks.test_mysql_statements_are_quick, SlowStatements(()))[0][:2] == (0, None)
 
 
 def test_sizes_have_only_limits_of_the_inventory() -> None:

@@ -20,19 +20,19 @@ from muster import (
     PostgresReplicaLag,
     PostgresSessions,
     PostgresSize,
-    PostgresStatements,
     PostgresTables,
     PostgresTransactionIds,
     ServerConnections,
     ServerRole,
     ServerVersion,
+    SlowStatements,
 )
 from muster.declaration import read_case
 from muster.facts.postgres_followers import Follower, Slot
 from muster.facts.postgres_locks import Holder, LockWait
 from muster.facts.postgres_sessions import Session
-from muster.facts.postgres_statements import Statement
 from muster.facts.postgres_tables import TableState
+from muster.facts.sql import Statement
 from muster.need import Catalogue
 from muster.targets import Server
 
@@ -154,10 +154,10 @@ def test_where_nobody_waits_it_is_well() -> None:
 
 def test_the_slowest_statement_counts() -> None:
     slow, quick = Statement("SELECT a", 1.5, 9), Statement("SELECT b", 0.001, 9)
-    assert taken(test_postgres.test_postgres_statements_are_fast, PostgresStatements((slow, quick))) == [
+    assert taken(test_postgres.test_postgres_statements_are_fast, SlowStatements((slow, quick))) == [
         ("statement_mean_seconds", 1.5, "", "warning")
     ]
-    assert taken(test_postgres.test_postgres_statements_are_fast, PostgresStatements(()))[0][3] is None
+    assert taken(test_postgres.test_postgres_statements_are_fast, SlowStatements(()))[0][3] is None
 
 
 def test_a_size_has_no_limit_of_its_own() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from muster.facts import mysql, mysql_locks, mysql_refusals, mysql_replication, mysql_sessions, mysql_statements
+from muster.facts import mysql, mysql_locks, mysql_refusals, mysql_replication, mysql_sessions, mysql_statements, sql
 from muster.facts import mysql_tables as tables
 from muster.facts.server_connections import server_connections
 from muster.facts.server_role import server_role
@@ -100,7 +100,7 @@ def test_sessions() -> None:
     assert [each.id for each in found.oldest] == [8, 9]
     assert [each.id for each in found.idle] == [8]
     assert found.every[2].state_seconds == 0
-    assert len(found.every[2].query) == mysql.SHOWN
+    assert len(found.every[2].query) == sql.SHOWN
     assert str(found) == "2 running a query, 2 in a transaction, 1 of them idle"
 
 
@@ -113,7 +113,7 @@ def test_who_waits_for_several_is_told_once() -> None:
     )
     found = mysql_locks.parse(Rows((), rows))
     assert [wait.id for wait in found.waits] == [7, 4]
-    assert found.waits[0].holders == ("id 8 (app, Sleep)", "id 9 (None, None)")
+    assert found.waits[0].holders == ("id 8 (app, Sleep)", "id 9")
     assert found.waits[1].holders == ()
 
 

@@ -7,18 +7,7 @@ left out without it, is asked together with ``information_schema.innodb_trx``, w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from muster.probes import Probe
-from muster.questions.servers import Rows, Select
-from muster.targets import Mysql
-from muster.text import printable
-
-T = TypeVar("T")
-
-#: Characters of a query that are shown: its values may be personal data.
-SHOWN = 80
+from muster.questions.servers import Rows
 
 #: Now, by the clock that InnoDB writes its times by: the system's, whatever the session's time zone is.
 NOW = "CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')"
@@ -32,21 +21,6 @@ WHERE variable_name IN ('Threads_connected', 'Max_used_connections', 'Connection
 UNION ALL SELECT 'max_connections', @@global.max_connections"""
 
 
-def ask(database: Mysql, statement: str) -> Select:
-    """The question: what does this ``SELECT`` of ours give?"""
-    return Select(database.server, statement, timeout=database.timeout)
-
-
-def probe(database: Mysql, statement: str, parse: Callable[[Rows], T]) -> Probe[T]:
-    return Probe(ask(database, statement), parse)
-
-
 def status(answer: Rows) -> dict[str, int]:
     """The counters that `STATUS` asks for, by name in small letters."""
     return {str(name).lower(): int(value) for name, value in answer.rows}
-
-
-def beginning(query: object) -> str:
-    """The beginning of a query, in one line."""
-    text = query.decode("utf-8", "backslashreplace") if isinstance(query, bytes) else str(query or "")
-    return printable(" ".join(text.split()), SHOWN)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import mysql
+from muster.facts import mysql, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
 from muster.targets import Mysql
 from muster.text import amount, plural, printable
-
-#: How many waits, and holders of each, a message names.
-NAMED = 3
 
 # Rows that are locked, by InnoDB; then tables that somebody alters or has in use, of which only the wait is told.
 _SELECT = f"""
@@ -45,7 +42,7 @@ class MysqlLockWait:
     holders: tuple[str, ...]
 
     def __str__(self) -> str:
-        holders = some(self.holders, NAMED, " and ") or "a table that another session has in use"
+        holders = some(self.holders, sql.NAMED, " and ") or "a table that another session has in use"
         who = f"id {self.id} ({printable(self.user, 80)})"
         return f"{who} waits {amount(self.seconds, 's')} for {holders}: {self.query}"
 
@@ -59,7 +56,7 @@ class MysqlLocks:
     @property
     def told(self) -> str:
         """The longest waits, for a message."""
-        return some(map(str, self.waits), NAMED, "; ")
+        return some(map(str, self.waits), sql.NAMED, "; ")
 
     def __str__(self) -> str:
         return f"{plural(len(self.waits), 'session')} waiting for a lock"
@@ -71,9 +68,10 @@ def parse(answer: Rows) -> MysqlLocks:
     for number, waiter, waited, query, holder, name, command in answer.rows:
         holders = waits[number].holders if number in waits else ()
         if holder is not None:
-            told = f"id {holder} ({printable(f'{name}, {command}', 80)})"
+            who = printable(", ".join(str(each) for each in (name, command) if each), 80)
+            told = f"id {holder} ({who})" if who else f"id {holder}"
             holders = (*holders, *((told,) if told not in holders else ()))
-        seconds, said = max(0.0, float(waited or 0)), mysql.beginning(query)
+        seconds, said = max(0.0, float(waited or 0)), sql.beginning(query)
         waits[number] = MysqlLockWait(int(number), str(waiter or ""), seconds, said, holders)
     return MysqlLocks(tuple(sorted(waits.values(), key=lambda wait: -wait.seconds)))
 
@@ -81,4 +79,4 @@ def parse(answer: Rows) -> MysqlLocks:
 @need(Mysql)
 def mysql_locks(database: Mysql) -> Probe[MysqlLocks]:
     """The sessions of the server that wait for a lock, and who blocks them."""
-    return mysql.probe(database, _SELECT, parse)
+    return sql.probe(database, _SELECT, parse)

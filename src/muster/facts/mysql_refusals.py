@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import mysql
+from muster.facts import mysql, sql
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
@@ -42,4 +42,4 @@ def parse(answer: Rows) -> MysqlRefusals:
 @need(Mysql)
 def mysql_refusals(database: Mysql) -> Probe[MysqlRefusals]:
     """Connections refused and aborted since the server started."""
-    return mysql.probe(database, mysql.STATUS, parse)
+    return sql.probe(database, mysql.STATUS, parse)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from muster.facts import mysql
+from muster.facts import sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
@@ -93,4 +93,4 @@ def _followed(row: Mapping[str, Any]) -> MysqlFollowed:
 @need(Mysql)
 def mysql_replication(database: Mysql) -> Probe[MysqlReplication]:
     """How the server follows its primary, where it is a replica."""
-    return mysql.probe(database, STATUS, parse)
+    return sql.probe(database, STATUS, parse)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from muster.facts import mysql
+from muster.facts import mysql, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
 from muster.targets import Mysql
 from muster.text import amount, printable
-
-#: How many sessions a message names.
-NAMED = 3
 
 # Those of this database, without the server's own and those that send its log to replicas.
 _SELECT = f"""
@@ -99,7 +96,7 @@ class MysqlSessions:
 
 
 def _named(sessions: Sequence[MysqlSession], seconds: Callable[[MysqlSession], float]) -> str:
-    return some((each.told(seconds(each)) for each in sessions), NAMED, "; ")
+    return some((each.told(seconds(each)) for each in sessions), sql.NAMED, "; ")
 
 
 def parse(answer: Rows) -> MysqlSessions:
@@ -112,7 +109,7 @@ def parse(answer: Rows) -> MysqlSessions:
                 str(command),
                 max(0.0, float(time or 0)),
                 None if open_for is None else max(0.0, float(open_for)),
-                mysql.beginning(query),
+                sql.beginning(query),
             )
             for number, user, command, time, query, open_for in answer.rows
         )
@@ -122,4 +119,4 @@ def parse(answer: Rows) -> MysqlSessions:
 @need(Mysql)
 def mysql_sessions(database: Mysql) -> Probe[MysqlSessions]:
     """The sessions with the database that run a query or are within a transaction."""
-    return mysql.probe(database, _SELECT, parse)
+    return sql.probe(database, _SELECT, parse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import mysql
+from muster.facts import sql
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import Rows
@@ -72,4 +72,4 @@ def parse(database: Mysql, answer: Rows) -> MysqlTables:
 @need(Mysql)
 def mysql_tables(database: Mysql) -> Probe[MysqlTables]:
     """The size of the database and of its largest tables."""
-    return mysql.probe(database, _SELECT, lambda answer: parse(database, answer))
+    return sql.probe(database, _SELECT, lambda answer: parse(database, answer))

@@ -11,34 +11,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from muster.facts import sql
 from muster.probes import Probe, Unobserved
-from muster.questions.servers import Rows, Select
+from muster.questions.servers import Rows
 from muster.targets import Postgres
-from muster.text import printable
 
 T = TypeVar("T")
-
-#: Characters of a query that are shown: its values may be personal data.
-SHOWN = 80
 
 #: Whether who asks sees all, in SQL.
 SEES_ALL = "pg_has_role('pg_read_all_stats', 'USAGE')"
 
 
-def ask(database: Postgres, statement: str) -> Select:
-    """The question: what does this ``SELECT`` of ours give?"""
-    return Select(database.server, statement, timeout=database.timeout)
-
-
-def probe(database: Postgres, statement: str, parse: Callable[[Rows], T]) -> Probe[T]:
-    """Ask a ``SELECT`` of what every user may see."""
-    return Probe(ask(database, statement), parse)
-
-
 def probe_all(database: Postgres, statement: str, parse: Callable[[Rows], T]) -> Probe[T]:
     """Ask a ``SELECT`` of what only members of ``pg_monitor`` see. Its first column is never NULL."""
     whole = f"SELECT r.sees, s.* FROM (SELECT {SEES_ALL} AS sees) AS r LEFT JOIN ({statement}) AS s ON true"  # noqa: S608
-    return Probe(ask(database, whole), partial(_seen, database, parse))
+    return sql.probe(database, whole, partial(_seen, database, parse))
 
 
 def _seen(database: Postgres, parse: Callable[[Rows], T], answer: Rows) -> T:
@@ -79,8 +66,3 @@ def one(answer: Rows) -> tuple[Any, ...]:
     if not answer.rows:
         raise Unobserved("unreadable", "PostgreSQL gave no row, where there is always one")
     return answer.rows[0]
-
-
-def beginning(query: str | None) -> str:
-    """The beginning of a query, in one line."""
-    return printable(" ".join((query or "").split()), SHOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import DoesNotApply, Probe
 from muster.questions.servers import Rows
@@ -67,4 +67,4 @@ def parse(answer: Rows) -> PostgresArchiver:
 @need(Postgres)
 def postgres_archiver(database: Postgres) -> Probe[PostgresArchiver]:
     """How archiving of the write-ahead log goes, where it is on."""
-    return postgres.probe(database, _SELECT, parse)
+    return sql.probe(database, _SELECT, parse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import DoesNotApply, Probe
 from muster.questions.servers import Rows
@@ -60,10 +60,10 @@ def parse_damaged(answer: Rows) -> DamagedPages:
 @need(Postgres)
 def postgres_checksums(database: Postgres) -> Probe[PostgresChecksums]:
     """Whether the server's pages have checksums."""
-    return postgres.probe(database, _SELECT, parse)
+    return sql.probe(database, _SELECT, parse)
 
 
 @need(Postgres)
 def postgres_damaged_pages(database: Postgres) -> Probe[DamagedPages]:
     """How many pages of the server had a wrong checksum, where they have any."""
-    return postgres.probe(database, _SELECT, parse_damaged)
+    return sql.probe(database, _SELECT, parse_damaged)

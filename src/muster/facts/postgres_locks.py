@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
 from muster.targets import Postgres
 from muster.text import amount, plural, printable
-
-#: How many waits, and holders of each, a message names.
-NAMED = 3
 
 # PostgreSQL 14 knows since when a lock is waited for; before, the query has run for that long at most. A blocker
 # with pid 0 is a prepared transaction.
@@ -56,7 +53,7 @@ class LockWait:
     holders: tuple[Holder, ...]
 
     def __str__(self) -> str:
-        holders = some(map(str, self.holders), NAMED, " and ")
+        holders = some(map(str, self.holders), sql.NAMED, " and ")
         who = f"pid {self.pid} ({printable(self.user, 80)})"
         return f"{who} waits {amount(self.seconds, 's')} for {holders}: {self.query}"
 
@@ -70,7 +67,7 @@ class PostgresLocks:
     @property
     def told(self) -> str:
         """The longest waits, for a message."""
-        return some(map(str, self.waits), NAMED, "; ")
+        return some(map(str, self.waits), sql.NAMED, "; ")
 
     def __str__(self) -> str:
         return f"{plural(len(self.waits), 'session')} waiting for a lock"
@@ -82,7 +79,7 @@ def parse(answer: Rows) -> PostgresLocks:
     for pid, waiter, waited, query, holder, name, state in answer.rows:
         before = waits[pid].holders if pid in waits else ()
         holders = (*before, Holder(int(holder), name, state))
-        waits[pid] = LockWait(int(pid), waiter, max(0.0, float(waited or 0)), postgres.beginning(query), holders)
+        waits[pid] = LockWait(int(pid), waiter, max(0.0, float(waited or 0)), sql.beginning(query), holders)
     return PostgresLocks(tuple(sorted(waits.values(), key=lambda wait: -wait.seconds)))
 
 

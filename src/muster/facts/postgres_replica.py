@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
@@ -85,10 +85,10 @@ def parse_lag(answer: Rows) -> PostgresReplicaLag:
 @need(Postgres)
 def postgres_replica(database: Postgres) -> Probe[PostgresReplica]:
     """Whether the server receives from its primary, where it is a replica."""
-    return postgres.probe(database, _SELECT, partial(parse, database))
+    return sql.probe(database, _SELECT, partial(parse, database))
 
 
 @need(Postgres)
 def postgres_replica_lag(database: Postgres) -> Probe[PostgresReplicaLag]:
     """How far the server is behind what it received, where it is a replica."""
-    return postgres.probe(database, _SELECT, parse_lag)
+    return sql.probe(database, _SELECT, parse_lag)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import Rows
 from muster.targets import Postgres
 from muster.text import amount, printable
-
-#: How many sessions a message names.
-NAMED = 3
 
 IDLE = ("idle in transaction", "idle in transaction (aborted)")
 
@@ -94,7 +91,7 @@ class PostgresSessions:
 
 
 def _named(sessions: Sequence[Session], seconds: Callable[[Session], float]) -> str:
-    return some((each.told(seconds(each)) for each in sessions), NAMED, "; ")
+    return some((each.told(seconds(each)) for each in sessions), sql.NAMED, "; ")
 
 
 def parse(answer: Rows) -> PostgresSessions:
@@ -110,7 +107,7 @@ def parse(answer: Rows) -> PostgresSessions:
         in_query, in_transaction, in_state = (
             max(0.0, float(age or 0)) for age in (query_age, transaction_age, state_age)
         )
-        said = postgres.beginning(query)
+        said = sql.beginning(query)
         found.append(
             Session(int(pid), user, application, state or "", in_query, in_transaction, in_state, said),
         )

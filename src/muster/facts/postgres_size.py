@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
@@ -30,4 +30,4 @@ def parse(answer: Rows) -> PostgresSize:
 @need(Postgres)
 def postgres_size(database: Postgres) -> Probe[PostgresSize]:
     """The size of the database."""
-    return postgres.probe(database, "SELECT pg_database_size(current_database())", parse)
+    return sql.probe(database, "SELECT pg_database_size(current_database())", parse)

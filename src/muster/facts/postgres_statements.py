@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
+from muster.facts.sql import SlowStatements, Statement
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
 from muster.targets import Postgres
-from muster.text import amount, plural
-
-#: What was called less often is no habit yet: an index that was made, a migration.
-CALLS = 5
 
 # Before PostgreSQL 13 the columns were called mean_time and total_time. In milliseconds.
 _SELECT = f"""
 SELECT coalesce(j ->> 'mean_exec_time', j ->> 'mean_time')::float8 AS mean, (j ->> 'calls')::int8 AS calls,
     left(j ->> 'query', 200) AS query
 FROM (SELECT to_jsonb(s) AS j FROM pg_stat_statements AS s
-      WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.calls >= {CALLS}) AS t
+      WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.calls >= {sql.CALLS}) AS t
 ORDER BY 1 DESC LIMIT 20"""  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement without its values, how often it was called, and how long it took on average."""
-
-    query: str
-    mean_seconds: float
-    calls: int
-
-    def __str__(self) -> str:
-        return f"{amount(self.mean_seconds, 's')} on average over {plural(self.calls, 'call')}: {self.query}"
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresStatements:
-    """The slowest statements of this database among those that are called again and again, slowest first."""
-
-    slowest: tuple[Statement, ...]
-
-    def __str__(self) -> str:
-        return str(self.slowest[0]) if self.slowest else f"no statement was called {CALLS} times yet"
-
-
-def parse(answer: Rows) -> PostgresStatements:
+def parse(answer: Rows) -> SlowStatements:
     """Make the fact of rows of ``pg_stat_statements``."""
-    return PostgresStatements(
-        tuple(
-            Statement(postgres.beginning(query), float(mean) / 1000, int(calls)) for mean, calls, query in answer.rows
-        )
+    return SlowStatements(
+        tuple(Statement(sql.beginning(query), float(mean) / 1000, int(calls)) for mean, calls, query in answer.rows)
     )
 
 
@@ -67,7 +39,7 @@ def without(database: Postgres, failure: Unobserved) -> Unobserved | DoesNotAppl
 
 
 @need(Postgres)
-def postgres_statements(database: Postgres) -> Probe[PostgresStatements]:
+def postgres_statements(database: Postgres) -> Probe[SlowStatements]:
     """The slowest statements of the database, where pg_stat_statements collects them."""
     asked = postgres.probe_all(database, _SELECT, parse)
     return Probe(asked.question, asked.parse, partial(without, database))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
@@ -114,4 +114,4 @@ def parse(answer: Rows) -> PostgresTables:
 @need(Postgres)
 def postgres_tables(database: Postgres) -> Probe[PostgresTables]:
     """The larger tables of the database, with their dead rows."""
-    return postgres.probe(database, _SELECT, parse)
+    return sql.probe(database, _SELECT, parse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import postgres
+from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
@@ -42,4 +42,4 @@ def parse(answer: Rows) -> PostgresTransactionIds:
 @need(Postgres)
 def postgres_transaction_ids(database: Postgres) -> Probe[PostgresTransactionIds]:
     """How old the oldest transaction id of the database is."""
-    return postgres.probe(database, _SELECT, parse)
+    return sql.probe(database, _SELECT, parse)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from muster.facts.reading import some
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
-from muster.probes import DoesNotApply, Probe
+from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.targets import Redis
-from muster.text import span
+from muster.text import plural, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,14 @@ def parse(info: Info) -> RedisReplication:
             down=float(down) if down.isdigit() else None,
             syncing=info.get("master_sync_in_progress") == "1",
         )
-    if info.number("connected_slaves") == 0:
+    connected, told = info.number("connected_slaves"), info.numbered("slave")
+    if connected == 0:
         raise DoesNotApply("nothing is replicated: it is no replica, and none is connected to it")
+    if len(told) != connected:
+        raise Unobserved("unreadable", f"INFO tells of {len(told)} of {plural(connected, 'replica')}")
     return RedisReplication(
         replicas=tuple(
-            RedisReplica(f"{each['ip']}:{each['port']}", each["state"], float(each["lag"]))
-            for each in info.numbered("slave")
+            RedisReplica(f"{each['ip']}:{each['port']}", each["state"], float(each["lag"])) for each in told
         )
     )
 

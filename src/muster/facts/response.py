@@ -224,7 +224,7 @@ class Response:
     def _answered_at(self) -> float:
         from email.utils import parsedate_to_datetime
 
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, OverflowError):
             return parsedate_to_datetime(self.header("date") or "").timestamp()
         return time.time()
 
@@ -326,11 +326,6 @@ def over_api(
     url = endpoint.url.rstrip("/") + path
     asked = replace(request(endpoint), url=url, method="GET", body=None, max_bytes=max_bytes, max_redirects=0)
     return Probe(asked, parsed)
-
-
-def itself(answer: Response) -> Response:
-    """The answer as the fact (for `over_api`)."""
-    return answer
 
 
 def answered(exchange: Exchange) -> Answered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muster.facts import mysql, postgres
+from muster.facts import mysql, postgres, sql
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import Probe
@@ -61,7 +61,7 @@ def server_connections(database: ServerDatabase) -> Probe[ServerConnections]:
         case Postgres():
             return postgres.probe_all(database, _POSTGRES, of_postgres)
         case Mysql():
-            return mysql.probe(database, mysql.STATUS, of_mysql)
+            return sql.probe(database, mysql.STATUS, of_mysql)
         case Redis():
             return ask_info(database, of_redis)
     raise TypeError(f"nobody counts the connections of a {type(database).__name__}")

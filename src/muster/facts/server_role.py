@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from muster.facts import mysql, postgres
+from muster.facts import postgres, sql
 from muster.facts.mysql_replication import STATUS, sources
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
@@ -44,9 +44,9 @@ def server_role(database: ServerDatabase) -> Probe[ServerRole]:
     """Whether the database server is a primary or a replica."""
     match database:
         case Postgres():
-            return postgres.probe(database, "SELECT pg_is_in_recovery()", of_postgres)
+            return sql.probe(database, "SELECT pg_is_in_recovery()", of_postgres)
         case Mysql():
-            return mysql.probe(database, STATUS, of_mysql)
+            return sql.probe(database, STATUS, of_mysql)
         case Redis():
             return ask_info(database, of_redis)
     raise TypeError(f"nobody knows the role of a {type(database).__name__}")
