@@ -38,6 +38,12 @@ def test_a_broker_with_an_alarm_and_one_without() -> None:
         checks.test_rabbitmq_has_no_alarm(Response("http://h/", 503, body=alarm))
 
 
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'"ok"', b'{"status":"healthy"}', b'{"status":"failed"}'])
+def test_what_answers_well_without_a_word_about_alarms_is_not_without_them(body: bytes) -> None:
+    with pytest.raises(AssertionError, match="200 OK: .*, expected no alarm"):
+        checks.test_rabbitmq_has_no_alarm(Response("http://h/", 200, body=body))
+
+
 def test_they_are_about_endpoints_that_serve_rabbitmq() -> None:
     found = [read_case(each, Catalogue()) for name, each in vars(checks).items() if name.startswith("test_")]
     assert [case.of for case in found] == [HttpEndpoint, HttpEndpoint]

@@ -182,6 +182,23 @@ def test_an_answer_without_an_end_is_cut_off(kind: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 128 << 10  # in KiB
 
 
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"+OK\r\n",),
+        (b":7\r\n", b":7\r\n"),
+        (b":7\r\n", b"*2\r\n:0\r\n*0\r\n"),
+        (b":7\r\n", b"*2\r\n$1\r\n0\r\n$1\r\n0\r\n"),
+        (b":7\r\n", b"*1\r\n$1\r\n0\r\n"),
+    ],
+    ids=["size", "number", "cursor", "keys", "half"],
+)
+def test_keys_are_not_counted_by_answers_that_make_no_sense(replies: tuple[bytes, ...]) -> None:
+    with pretending(b"+PONG\r\n", b"+PONG\r\n", b"$19\r\nredis_version:7.0.0\r\n", *replies) as (port, _):
+        found = failure(local(), CountKeys(Server(engine="redis", port=port), "s:*", timeout=5))
+    assert found.cause == "unreadable", found
+
+
 def test_a_server_that_is_gone_in_the_midst_is_told() -> None:
     with pretending(b"+PONG\r\n", b"+PONG\r\n", b"$19\r\nredis_version:7.0.0\r\n") as (port, _):
         found = failure(local(), AskRedis(Server(engine="redis", port=port), ("INFO",)))

@@ -189,7 +189,15 @@ def test_a_time_counts_as_its_age_by_the_clock_of_the_server(time: str, age: flo
     assert found.numbers({"last_check": "$.last_check_time"}) == ({"last_check": age}, ())
 
 
-@pytest.mark.parametrize("headers", [(), (("date", "yesterday"),)])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("date", "yesterday"),),
+        (("date", "Mon, 15 Jan 2024 10:36:00 +99999999999999"),),
+        (("date", "15 Jan 99999999999999999999 10:36:00"),),
+    ],
+)
 def test_the_age_of_a_time_is_by_our_clock_where_the_server_does_not_tell_its_own(headers: Any) -> None:
     now = datetime.now(UTC)
     ages, _ = answer({"at": now.isoformat()}, headers=headers).numbers({"at": "$.at"})

@@ -74,6 +74,12 @@ def test_what_is_no_answer_about_queues_says_why(exchange: Exchange, cause: str,
     assert raised.value.cause == cause
 
 
+@pytest.mark.parametrize("messages", [b'"x"', b"null", b"[]", b"{}"])
+def test_a_queue_whose_messages_are_no_number_gives_no_fact(messages: bytes) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        queues(answered(b'[{"vhost": "/", "name": "a", "consumers": 1, "messages": %s}]' % messages))
+
+
 @pytest.mark.parametrize("body", [b'{"ok": true}', b"null", b"7", b'["x"]', b'[{"messages": 1}]'])
 def test_json_of_something_else_gives_no_fact(body: bytes) -> None:
     with pytest.raises((TypeError, KeyError)):

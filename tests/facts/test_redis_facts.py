@@ -84,6 +84,11 @@ def test_a_primary_knows_its_replicas() -> None:
     assert str(found).startswith("primary of 127.0.0.1:")
 
 
+def test_a_primary_that_does_not_tell_of_all_its_replicas_is_not_read() -> None:
+    with pytest.raises(Unobserved, match="tells of 0 of 2 replicas"):
+        parsed(redis_replication.redis_replication, without("slave0", "primary"))
+
+
 def test_a_replica_knows_its_primary() -> None:
     found = parsed(redis_replication.redis_replication, answer("replica"))
     assert (found.link, found.down, found.broken) == ("up", None, ())

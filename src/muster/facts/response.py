@@ -328,6 +328,11 @@ def over_api(
     return Probe(asked, parsed)
 
 
+def itself(answer: Response) -> Response:
+    """The answer as the fact (for `over_api`)."""
+    return answer
+
+
 def answered(exchange: Exchange) -> Answered:
     """The answer. Raises `Unobserved`, with the attempt's cause, where there is none."""
     if exchange.answered is None:

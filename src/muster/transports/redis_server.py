@@ -126,7 +126,9 @@ class RedisSession:
     async def _count(self, question: CountKeys) -> int:
         ends = time.monotonic() + 0.9 * question.timeout
         there = await self._said("DBSIZE")
-        if not isinstance(there, int) or there > question.most:
+        if not isinstance(there, int):
+            raise Unobserved("unreadable", f"this is no answer to DBSIZE: {printable(str(there), 80)}")
+        if there > question.most:
             raise Unobserved("timeout", f"{there:,} keys are too many to look through: at most {question.most:,} are")
         count, cursor = 0, b"0"
         while True:
@@ -134,8 +136,11 @@ class RedisSession:
             answer = await self._said(
                 "SCAN", cursor.decode("ascii", "replace"), "MATCH", question.pattern, "COUNT", str(SCANNED_AT_ONCE)
             )
-            cursor, keys = answer
-            count += len(keys)
+            match answer:
+                case [bytes() as cursor, list() as keys]:
+                    count += len(keys)
+                case _:
+                    raise Unobserved("unreadable", f"this is no answer to SCAN: {printable(str(answer)[:200], 80)}")
             if cursor == b"0":
                 return count
             if time.monotonic() > ends or count > question.most:
