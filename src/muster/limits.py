@@ -98,11 +98,13 @@ MEASURABLE: Mapping[str, Measurable] = {
     # Judged where the inventory sets a bound: it takes a second to see, and one second tells little.
     "cpu_steal_percent": Measurable("%", "processor time that the hypervisor gave to others, over a second"),
     "cpu_used_percent": Measurable("%", "processor time in use, over a second"),
-    "database_size_bytes": Measurable("B", "size of the database's file and its write-ahead log"),
-    # What the inventory says is not to be kept is to be deleted.
-    "expired_rows": Measurable("", "rows of a table that are older than they may become", Limit(warning=0)),
+    "database_size_bytes": Measurable(
+        "B", "size of a database: its tables and indexes; of SQLite its file and write-ahead log"
+    ),
     # SQLite takes it over at 1000 pages, some 4 MB, by itself (wal_autocheckpoint).
     "database_wal_bytes": Measurable("B", "size of an SQLite file's write-ahead log", Limit(warning=64 << 20)),
+    # What the inventory says is not to be kept is to be deleted.
+    "expired_rows": Measurable("", "rows of a table that are older than they may become", Limit(warning=0)),
     # The network-probe guide warns above 10 in the log; a typing error or two a day is nobody's attack.
     "failed_logins": Measurable("", "logins that failed, in the window", Limit(warning=10)),
     "filesystem_used_percent": Measurable(
@@ -141,7 +143,7 @@ MEASURABLE: Mapping[str, Measurable] = {
     "open_files_percent": Measurable("%", "open files, of those that can be", Limit(warning=80, critical=95)),
     # apt and dnf fetch them daily by default; older ones do not know what is there to install.
     "package_lists_age_days": Measurable("d", "age of the package lists", Limit(warning=7)),
-    "process_count": Measurable("", "processes of a program that runs"),
+    "process_count": Measurable("", "processes of a program"),
     "process_cpu_percent": Measurable("%", "processor time of a program, of one processor"),
     "process_memory_bytes": Measurable("B", "resident memory of a program"),
     # As of a host's open files: what cannot open one more can accept no connection.
@@ -153,6 +155,8 @@ MEASURABLE: Mapping[str, Measurable] = {
     "process_threads": Measurable("", "threads of a program"),
     "process_uptime_seconds": Measurable("s", "time since a program was started"),
     "query_value": Measurable("", "number that a query of the inventory gives"),
+    # A queue is there to be emptied (RabbitMQ's guide "Monitoring"); a thousand is where shared alerting rules begin.
+    "rabbitmq_queue_messages": Measurable("", "messages in a queue of RabbitMQ", Limit(warning=1_000)),
     # A memory that is large enough throws nothing out; the server counts since it started.
     "redis_evicted_keys": Measurable("", "keys thrown out for want of memory since Redis started", Limit(warning=0)),
     # Where 10 MiB or more are lost; MEMORY DOCTOR speaks of it at 1.4 (of all the memory of the process).
@@ -175,8 +179,6 @@ MEASURABLE: Mapping[str, Measurable] = {
     "replication_lag_seconds": Measurable(
         "s", "how far a replica is behind its primary", Limit(warning=30, critical=300)
     ),
-    # A queue is there to be emptied (RabbitMQ's guide "Monitoring"); a thousand is where shared alerting rules begin.
-    "rabbitmq_queue_messages": Measurable("", "messages in a queue of RabbitMQ", Limit(warning=1_000)),
     # A primary speaks every 10 s, and is given up after 60 (repl-ping-replica-period, repl-timeout).
     "replication_silence_seconds": Measurable(
         "s", "time since a Redis replica heard of its primary", Limit(warning=30)

@@ -11,9 +11,10 @@ from typing import Any
 
 from muster.declaration import LIVE, is_check, read_case
 from muster.judge import Case
-from muster.limits import MEASURABLE, Limit
+from muster.limits import MEASURABLE, Measurable
 from muster.need import Catalogue
 from muster.targets import Target
+from muster.text import size
 
 Row = tuple[str, ...]
 
@@ -52,7 +53,7 @@ def row(case: Case) -> Row:
 def limits() -> Iterator[Row]:
     """Every measurement with its unit, default limit and meaning."""
     for name, known in MEASURABLE.items():
-        yield name, known.unit, _told(known.limit), known.meaning
+        yield name, known.unit, _told(known), known.meaning
 
 
 def markdown(found: Iterable[Case]) -> Iterator[str]:
@@ -64,14 +65,20 @@ def markdown(found: Iterable[Case]) -> Iterator[str]:
             yield "| " + " | ".join((kind.plural, *row(case))) + " |"
 
 
-def _told(limit: Limit) -> str:
+def _told(known: Measurable) -> str:
+    limit = known.limit
     bounds = (
         ("warning above", limit.warning),
         ("critical above", limit.critical),
         ("warning below", limit.warning_below),
         ("critical below", limit.critical_below),
     )
-    return ", ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None) or "none"
+    told = (
+        f"{words} {size(bound) if known.unit == 'B' else f'{bound:g}'}"
+        for words, bound in bounds
+        if bound is not None
+    )
+    return ", ".join(told) or "none"
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -49,8 +49,8 @@ head -v -c {COMMAND_LINE} $(under cmdline) 2>/dev/null
 echo
 """
 
-# A name is up to 15 characters, or 63 of a thread of the kernel's, and any characters: brackets, blanks and line ends
-# too. It cannot hold the numbers that come after it.
+# proc(5), /proc/PID/stat. A name is up to 15 characters, or 63 of a thread of the kernel's, and any characters:
+# brackets, blanks and line ends too. It cannot hold the numbers that come after it.
 _PROCESS = re.compile(r"(\d{1,10}) \((.{0,63}?)\) ([A-Za-z]) (\d{1,10})((?: -?\d{1,20}){30,60})\n", re.DOTALL)
 _USER, _SYSTEM, _THREADS, _STARTED, _RESIDENT = 9, 10, 15, 17, 19
 _HEAD = re.compile(r"look\n(open|hidden)\n")
@@ -114,11 +114,10 @@ def parse(output: Output) -> Listing:
     if not (head and clock and page) or not text.endswith("\nend\n"):
         raise Unobserved("unreadable", "the list of processes in /proc is not whole")
     size = int(page[1]) * 1024
-    processes: dict[int, Seen] = {}
+    every: dict[int, Seen] = {}
     at = page.end()
-    while found := _PROCESS.match(text, at):
-        at = found.end()
-        processes[int(found[1])] = _seen(found, size)
+    for process, end in processes(text, at, size):
+        every[process.pid], at = process, end
     files, commands = "", ""
     rest = text[at:].removesuffix("end\n")
     if rest.startswith("files\n"):
@@ -128,8 +127,18 @@ def parse(output: Output) -> Listing:
     if rest:
         raise Unobserved("unreadable", f"/proc has what is no process, {at:,} B in: {rest[:80]!r}")
     return Listing(
-        text[: head.start()], int(clock[5].split()[_STARTED]), head[1] == "hidden", processes, files, _lines(commands)
+        text[: head.start()], int(clock[5].split()[_STARTED]), head[1] == "hidden", every, files, _lines(commands)
     )
+
+
+def processes(text: str, at: int, page: int = 0) -> Iterator[tuple[Seen, int]]:
+    """The processes of which ``/proc/PID/stat`` stands in ``text`` from ``at`` on, and where each ends.
+
+    ``page`` is the size of a page of memory in bytes; with 0, ``resident`` is not known, and 0.
+    """
+    while found := _PROCESS.match(text, at):
+        at = found.end()
+        yield _seen(found, page), at
 
 
 def _split(text: str, mark: str) -> tuple[str, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from muster.facts.process_listing import Seen, processes
 from muster.facts.reading import some, whole
 from muster.need import need
 from muster.probes import Command, Output, Probe, Unobserved
@@ -19,11 +19,6 @@ echo end"""
 
 #: A process tells about 200 B of itself. A host with more of them than this holds is not looked at.
 MAX_BYTES = 8 * 1_048_576
-
-# A name is up to 15 characters, or 63 of a thread of the kernel's, and any characters: brackets, blanks and line ends
-# too. It cannot hold the numbers that come after it.
-_PROCESS = re.compile(r"(\d{1,10}) \((.{0,63}?)\) ([A-Za-z]) (\d{1,10})((?: -?\d{1,20}){30,60})\n", re.DOTALL)
-_THREADS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +53,16 @@ class Zombies:
 def parse(output: Output) -> Zombies:
     text = whole(output, "/proc")
     names: dict[int, str] = {}
-    ended: list[tuple[int, int]] = []
+    ended: list[Seen] = []
     at = 0
-    while found := _PROCESS.match(text, at):
-        at = found.end()
-        pid, state, parent = int(found[1]), found[3], int(found[4])
-        names[pid] = found[2]
-        # A process whose first thread has ended is in that state too, for as long as others of its threads run.
-        if state == "Z" and int(found[5].split()[_THREADS]) <= 1:
-            ended.append((pid, parent))
+    for process, end in processes(text, at):
+        names[process.pid], at = process.name, end
+        if process.ended:
+            ended.append(process)
     if text[at:] != "end\n" or not names:
         raise Unobserved("unreadable", f"/proc has what is no process, {at:,} B in: {text[at : at + 80]!r}")
-    return Zombies(tuple(Zombie(pid, names[pid], parent, names.get(parent, "")) for pid, parent in ended), len(names))
+    every = (Zombie(each.pid, each.name, each.parent, names.get(each.parent, "")) for each in ended)
+    return Zombies(tuple(every), len(names))
 
 
 @need(Host)
