@@ -52,7 +52,7 @@ def test_container_log_is_small(container_log_size: ContainerLogSize, measure: M
 
     A flood of messages hides what matters, and fills the disk.
     """
-    measure("container_log_bytes", container_log_size.bytes)
+    measure("container_log_bytes", container_log_size.size_bytes)
 
 
 @check(

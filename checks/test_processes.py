@@ -79,7 +79,7 @@ def test_process_memory_is_within_limits(process_usage: ProcessUsage, measure: M
 
     What grows goes on growing, until the kernel kills it or something else.
     """
-    measure("process_memory_bytes", process_usage.memory)
+    measure("process_memory_bytes", process_usage.memory_bytes)
 
 
 @check(

@@ -78,7 +78,7 @@ def test_any_restart_is_told(count: int, breach: str | None) -> None:
 
 
 CPU = ProcessCpu(150.0)
-USAGE = ProcessUsage(memory=300 << 20, threads=80)
+USAGE = ProcessUsage(memory_bytes=300 << 20, threads=80)
 
 
 def test_what_a_process_uses_is_measured_and_has_no_limit_by_itself() -> None:

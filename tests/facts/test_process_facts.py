@@ -289,7 +289,7 @@ def test_what_all_processes_use_is_added_up() -> None:
     )
     worker = Process(name="x", command="worker")
     used = process_usage.parse(second, worker)
-    assert (used.memory, used.threads, str(used)) == (3 * 10 * 4096, 5, "120.0 KiB, 5 threads")
+    assert (used.memory_bytes, used.threads, str(used)) == (3 * 10 * 4096, 5, "120.0 KiB, 5 threads")
     computed = process_cpu.parse(Samples(first, second), worker)
     assert (computed.percent, str(computed)) == (95.0, "95 % of a processor")
     with pytest.raises(Unobserved, match="the clock of /proc stood still"):

@@ -17,11 +17,11 @@ from muster.text import printable, size
 class ContainerLogSize:
     """The size, in bytes, of the file that a container logs to now (``LogPath``)."""
 
-    bytes: int
+    size_bytes: int
     name: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"log of {size(self.bytes)}"
+        return f"log of {size(self.size_bytes)}"
 
 
 def parse(match: str, found: LogFile) -> ContainerLogSize:

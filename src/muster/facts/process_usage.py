@@ -16,15 +16,15 @@ from muster.text import plural, size
 class ProcessUsage:
     """What all processes of a target use together.
 
-    ``memory`` is their resident memory in bytes: what several of them share counts for each. Source: proc(5),
+    ``memory_bytes`` is their resident memory in bytes: what several of them share counts for each. Source: proc(5),
     /proc/PID/stat.
     """
 
-    memory: int
+    memory_bytes: int
     threads: int
 
     def __str__(self) -> str:
-        return f"{size(self.memory)}, {plural(self.threads, 'thread')}"
+        return f"{size(self.memory_bytes)}, {plural(self.threads, 'thread')}"
 
 
 def parse(output: Output, target: Process) -> ProcessUsage:
