@@ -40,7 +40,7 @@ def test_a_broker_with_an_alarm_and_one_without() -> None:
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'"ok"', b'{"status":"healthy"}', b'{"status":"failed"}'])
 def test_what_answers_well_without_a_word_about_alarms_is_not_without_them(body: bytes) -> None:
-    with pytest.raises(AssertionError, match="200 OK: .*, expected no alarm"):
+    with pytest.raises(AssertionError, match=r"200 OK: .*, expected no alarm"):
         checks.test_rabbitmq_has_no_alarm(Response("http://h/", 200, body=body))
 
 

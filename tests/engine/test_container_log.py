@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from muster.probes import Unobserved
 from muster.questions.docker import Counted, LineCount, Matches
 from muster.transports.container_log import LINE_MAX_BYTES, LogCount
 
@@ -87,8 +88,22 @@ def test_the_log_of_a_terminal_has_no_frames() -> None:
     assert counted(text[:10], text[10:40], text[40:], framed=False) == Counted(1, "2026-11-20T11:59:00 error")
 
 
+@pytest.mark.parametrize(
+    "log", [b"no frames at all", b"<html>error</html>", b"\3\0\0\0\0\0\0\5error", b"\1\0\1\0" * 2]
+)
+def test_a_log_without_frames_is_not_one_in_which_nothing_is_found(log: bytes) -> None:
+    with pytest.raises(Unobserved, match="in no frames") as raised:
+        counted(log)
+    assert raised.value.cause == "unreadable"
+
+
+@pytest.mark.parametrize("length", [len(LOG) - 1, len(LOG) - 20, 5])
+def test_a_log_that_is_cut_off_says_so(length: int) -> None:
+    with pytest.raises(Unobserved, match="in the midst of a line"):
+        counted(LOG[:length])
+
+
 def test_bytes_that_are_no_text_and_no_time_harm_nothing() -> None:
     frame = b"\x01\0\0\0\0\0\0\x0b\xff\xfe error\n\0\n"
     assert counted(frame).last == "\\xff\\xfe error"
-    assert counted(b"\x07" * 7).lines == 0
-    assert counted(b"\x01\0\0\0\xff\xff\xff\xff" + b"z" * 100_000, found=("z",)).lines == 1
+    assert counted(b"\x01\0\0\0\0\x01\x86\xa0" + b"z" * 100_000, found=("z",)).lines == 1

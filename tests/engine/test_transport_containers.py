@@ -133,7 +133,7 @@ def test_a_log_that_takes_too_long_says_so() -> None:
     paths = {
         "/version": lambda talk: talk.answer(b'{"ApiVersion": "1.41"}'),
         "/v1.41/containers/json": lambda talk: talk.answer(b'[{"Names": ["/a"], "Id": "aa"}]'),
-        "/v1.41/containers/aa/json": lambda talk: talk.answer(b'{"Id": "aa", "Name": "/a"}'),
+        "/v1.41/containers/aa/json": lambda talk: talk.answer(b'{"Id": "aa", "Name": "/a", "Config": {"Tty": true}}'),
         "/v1.41/containers/aa/logs": PATHS["/endless"],
     }
     with HttpServer(paths=paths) as web:
@@ -195,7 +195,7 @@ def engine_of(inspected: object, **more: Any) -> HttpServer:
 def test_an_inspection_that_makes_no_sense_breaks_nothing(part: object) -> None:
     inspected = {"Id": "aa", "Name": "/a", "State": part, "Config": part, "HostConfig": part, "LogPath": part}
     questions = (ContainerStats("a"), ContainerLog("a", (counted(),)), ContainerLogFile("a"))
-    with engine_of(inspected, logs=lambda talk: talk.answer(b"\x01\x02")) as web:
+    with engine_of(inspected, logs=lambda talk: talk.answer(b"\1\0\0\0\0\0\0\2x\n")) as web:
         stats, logged, size = observe(on(f"tcp://127.0.0.1:{web.port}"), *questions)
     assert stats.value.first is None
     assert [each.lines for each in logged.value.counts] == [0]

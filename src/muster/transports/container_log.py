@@ -21,6 +21,9 @@ An engine sends a line in frames of 16 KiB, each with the time before it: what g
 HEADER_BYTES = 8
 """Before each piece: the stream, three zeros, and the length as a big-endian number (Docker API, attach)."""
 
+STREAMS = (0, 1, 2)
+"""Standard input, output and error, as the header names them."""
+
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
@@ -43,7 +46,7 @@ class LogCount:
         self._line: dict[int, bytearray] = {}
 
     def take(self, data: bytes) -> None:
-        """Count what has come next."""
+        """Count what has come next. Raises `Unobserved` where it is not framed as it should be."""
         if not self._framed:
             self._piece(0, data)
             return
@@ -54,6 +57,8 @@ class LogCount:
                 self._header += data[at : at + lacking]
                 at += lacking
                 if len(self._header) == HEADER_BYTES:
+                    if self._header[0] not in STREAMS or any(self._header[1:4]):
+                        raise Unobserved("unreadable", f"its log comes in no frames, but begins {self._header!r}")
                     self._stream, self._left = self._header[0], int.from_bytes(self._header[4:], "big")
                     self._header = b""
                 continue
@@ -63,7 +68,9 @@ class LogCount:
             self._piece(self._stream, piece)
 
     def logged(self, matches: Matches) -> Logged:
-        """What was counted, when all has come."""
+        """What was counted, when all has come. Raises `Unobserved` where the log ends within a frame."""
+        if self._left or self._header:
+            raise Unobserved("unreadable", "the engine ended its log in the midst of a line")
         for stream in list(self._line):
             self._end(stream)
         counts = zip(self._lines, self._last, strict=True)
