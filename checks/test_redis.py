@@ -97,9 +97,9 @@ def test_redis_replicates(redis_replication: RedisReplication, measure: Measure)
     One that does not answers with what was true once, and is no use when the primary is gone.
     """
     for replica in redis_replication.replicas:  # none on a replica, which has a primary
-        measure("replication_lag_seconds", replica.lag, of=replica.address)
+        measure("replication_lag_seconds", replica.lag_seconds, of=replica.address)
     assert not redis_replication.broken, f"{'; '.join(redis_replication.broken)}, expected to be connected"
-    measure("replication_silence_seconds", redis_replication.silent)
+    measure("replication_silence_seconds", redis_replication.silent_seconds)
 
 
 @check(

@@ -79,7 +79,7 @@ def test_a_server_that_is_alone_replicates_nothing() -> None:
 
 def test_a_primary_knows_its_replicas() -> None:
     found = parsed(redis_replication.redis_replication, answer("primary"))
-    assert [(each.state, each.lag <= 2) for each in found.replicas] == [("online", True)] * 2
+    assert [(each.state, each.lag_seconds <= 2) for each in found.replicas] == [("online", True)] * 2
     assert found.broken == ()
     assert str(found).startswith("primary of 127.0.0.1:")
 
@@ -91,8 +91,8 @@ def test_a_primary_that_does_not_tell_of_all_its_replicas_is_not_read() -> None:
 
 def test_a_replica_knows_its_primary() -> None:
     found = parsed(redis_replication.redis_replication, answer("replica"))
-    assert (found.link, found.down, found.broken) == ("up", None, ())
-    assert 0 <= found.silent < 10
+    assert (found.link, found.down_seconds, found.broken) == ("up", None, ())
+    assert 0 <= found.silent_seconds < 10
 
 
 def test_a_replica_that_is_cut_off() -> None:

@@ -14,26 +14,29 @@ from muster.text import plural, span
 
 @dataclass(frozen=True, slots=True)
 class RedisReplica:
-    """A replica as its primary sees it: ``state`` is ``online`` once it has everything; ``lag`` is how long ago, in
-    seconds, it last said how far it is, which it does every second."""
+    """A replica as its primary sees it: ``state`` is ``online`` once it has everything; ``lag_seconds`` is how long
+    ago it last said how far it is, which it does every second."""
 
     address: str
     state: str
-    lag: float
+    lag_seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.state}, {self.lag_seconds:g} s behind)"
 
 
 @dataclass(frozen=True, slots=True)
 class RedisReplication:
     """Of a primary: its ``replicas``. Of a replica: its ``primary``, and whether the ``link`` to it is ``up``.
 
-    ``down`` is for how long, in seconds, it has not been, ``silent`` since when the primary said nothing: it
+    ``down_seconds`` is for how long it has not been, ``silent_seconds`` for how long the primary said nothing: it
     speaks at least every 10 s (``repl-ping-replica-period``). ``syncing``: everything is being copied anew.
     """
 
     primary: str = ""
     link: str = ""
-    silent: float = 0.0
-    down: float | None = None
+    silent_seconds: float = 0.0
+    down_seconds: float | None = None
     syncing: bool = False
     replicas: tuple[RedisReplica, ...] = ()
 
@@ -50,10 +53,10 @@ class RedisReplication:
 
     def __str__(self) -> str:
         if self.is_replica:
-            since = f" for {span(self.down)}" if self.down is not None and self.link != "up" else ""
+            since = f" for {span(self.down_seconds)}" if self.down_seconds is not None and self.link != "up" else ""
             syncing = ", copying everything" if self.syncing else ""
             return f"replica of {self.primary}, link {self.link}{since}{syncing}"
-        return f"primary of {some(f'{each.address} ({each.state}, {each.lag:g} s behind)' for each in self.replicas)}"
+        return f"primary of {some(map(str, self.replicas))}"
 
 
 def parse(info: Info) -> RedisReplication:
@@ -63,9 +66,9 @@ def parse(info: Info) -> RedisReplication:
         return RedisReplication(
             primary=f"{info.text('master_host')}:{info.text('master_port')}",
             link=info.text("master_link_status"),
-            silent=max(0.0, info.real("master_last_io_seconds_ago")),
+            silent_seconds=max(0.0, info.real("master_last_io_seconds_ago")),
             # -1 where there never was a link.
-            down=float(down) if down.isdigit() else None,
+            down_seconds=float(down) if down.isdigit() else None,
             syncing=info.get("master_sync_in_progress") == "1",
         )
     connected, told = info.number("connected_slaves"), info.numbered("slave")
