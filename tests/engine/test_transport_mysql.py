@@ -102,6 +102,19 @@ def test_nothing_can_be_changed_even_by_an_owner(mariadb: MariaDb, statement: st
     assert mariadb.sql("SELECT COUNT(*) AS n FROM shop.numbers") == [{"n": 3}]
 
 
+def test_a_function_that_lifts_the_session_lifts_it_for_no_other_question(mariadb: MariaDb) -> None:
+    mariadb.sql(
+        "CREATE OR REPLACE FUNCTION lifts() RETURNS INT BEGIN SET SESSION tx_read_only = 0; RETURN 1; END",
+        "CREATE OR REPLACE FUNCTION writes() RETURNS INT BEGIN INSERT INTO numbers VALUES (4); RETURN 1; END",
+        database="shop",
+    )
+    server = at(mariadb, user="owner", database="shop")
+    lifted, written = observe(local(), Select(server, "SELECT lifts()"), Select(server, "SELECT writes()"))
+    assert lifted.value.rows == ((1,),)
+    assert "READ ONLY transaction" in str(written.failure)
+    assert mariadb.sql("SELECT COUNT(*) AS n FROM shop.numbers") == [{"n": 3}]
+
+
 def test_the_server_ends_what_takes_too_long_and_the_session_lives_on(mariadb: MariaDb) -> None:
     server = at(mariadb)
     slow, quick = observe(local(), Select(server, "SELECT SLEEP(30)", timeout=1), Select(server, "SELECT 1"))

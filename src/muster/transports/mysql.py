@@ -102,11 +102,12 @@ class MysqlSession:
         return "mariadb" in self.version.lower()
 
     def _rows(self, question: Select) -> Rows:
+        # A function that the one before called may have changed the session's variables, behind a view too.
         patience = max(0.001, 0.9 * question.timeout)  # the server gives up first, so that the session lives on
         bound = (
-            f"max_statement_time = {patience:.3f}"
+            f"max_statement_time = {patience:.3f}, tx_read_only = 1"
             if self._is_mariadb
-            else f"max_execution_time = {patience * 1000:.0f}"
+            else f"max_execution_time = {patience * 1000:.0f}, transaction_read_only = 1"
         )
         statement = question.statement
         if question.expression:
