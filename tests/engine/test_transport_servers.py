@@ -411,6 +411,22 @@ def test_a_server_that_closes_at_once_is_tried_twice(postgres: Postgres) -> None
     assert (found.outcome, found.cause, found.tries) == ("reset", "network", 2)
 
 
+@pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".example"])
+@pytest.mark.parametrize("engine", ["postgresql", "mysql", "redis"])
+def test_a_name_that_is_none_is_told_without_noise(engine: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = attempt(local(), Server(engine=engine, address=name, port=5432))
+    assert (found.outcome, found.cause) == ("no such name", "network")
+    assert caplog.text == ""
+
+
+def test_a_server_that_breaks_off_before_tls_makes_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    """It resets the connection in place of the one byte that it is asked for."""
+    with impostor(b"", resets=True) as port:
+        found = attempt(local(), Server(engine="postgresql", port=port, tls=True))
+    assert (found.outcome, found.cause) == ("reset", "network")
+    assert caplog.text == ""
+
+
 WELCOME = b"R\x00\x00\x00\x08\x00\x00\x00\x00"
 READY = b"Z\x00\x00\x00\x05I"
 FLOODS = [

@@ -11,7 +11,9 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import socketserver
+import struct
 import subprocess
 import tempfile
 import threading
@@ -203,8 +205,11 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def impostor(says: bytes, forever: bytes = b"") -> Iterator[int]:
-    """A port of something else: it waits to be spoken to, says this, the other again and again, and closes."""
+def impostor(says: bytes, forever: bytes = b"", *, resets: bool = False) -> Iterator[int]:
+    """A port of something else: it waits to be spoken to, says this, the other again and again, and closes.
+
+    One that ``resets`` lets whoever speaks with it know that it is gone.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -213,6 +218,10 @@ def impostor(says: bytes, forever: bytes = b"") -> Iterator[int]:
                 self.request.sendall(says)
                 while forever:
                     self.request.sendall(forever)
+            if resets:
+                # socket(7): with no time to linger, closing resets the connection.
+                self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.request.close()
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

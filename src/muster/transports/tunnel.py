@@ -97,6 +97,12 @@ class Tunnel:
             await self._joined((reader, writer))
         except StreamRefused as refused:
             self.refused = refused
+        except OSError as error:
+            # It broke while somebody spoke with the server before all else.
+            self.refused = StreamRefused(from_os_error(error))
+        except UnicodeError:
+            # What asyncio says of a name with two dots in a row, or a part of more than 63 characters.
+            self.refused = StreamRefused(Attempt("no such name", "network"))
         except asyncio.CancelledError:
             # Only `close` cancels it; asyncio would log the rest of it.
             return
