@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from muster.applies import should_answer as should_answer
     from muster.applies import should_be_closed as should_be_closed
     from muster.applies import shows_certificate as shows_certificate
+    from muster.databases import Database as Database
+    from muster.databases import Mysql as Mysql
+    from muster.databases import Postgres as Postgres
+    from muster.databases import Redis as Redis
+    from muster.databases import ServerDatabase as ServerDatabase
+    from muster.databases import Sqlite as Sqlite
     from muster.declaration import check as check
     from muster.facts.accounts import Accounts as Accounts
     from muster.facts.certificate import Certificate as Certificate
@@ -125,17 +131,11 @@ if TYPE_CHECKING:
     from muster.questions.servers import Rows as Rows
     from muster.questions.servers import Select as Select
     from muster.targets import Container as Container
-    from muster.targets import Database as Database
     from muster.targets import DnsEndpoint as DnsEndpoint
     from muster.targets import Endpoint as Endpoint
     from muster.targets import Host as Host
     from muster.targets import HttpEndpoint as HttpEndpoint
-    from muster.targets import Mysql as Mysql
-    from muster.targets import Postgres as Postgres
     from muster.targets import Process as Process
-    from muster.targets import Redis as Redis
-    from muster.targets import ServerDatabase as ServerDatabase
-    from muster.targets import Sqlite as Sqlite
     from muster.targets import Target as Target
     from muster.targets import TcpEndpoint as TcpEndpoint
     from muster.targets import TlsEndpoint as TlsEndpoint
@@ -169,7 +169,7 @@ _HOMES = {
     "Cpu": "facts.cpu",
     "CronJobs": "facts.cron_jobs",
     "DamagedPages": "facts.postgres_checksums",
-    "Database": "targets",
+    "Database": "databases",
     "DnsAnswer": "facts.dns_answer",
     "DnsEndpoint": "targets",
     "DockerAnswer": "facts.docker_engine",
@@ -192,7 +192,7 @@ _HOMES = {
     "Load": "facts.load",
     "Measure": "judge",
     "Memory": "facts.memory",
-    "Mysql": "targets",
+    "Mysql": "databases",
     "MysqlLocks": "facts.mysql_locks",
     "MysqlRefusals": "facts.mysql_refusals",
     "MysqlReplication": "facts.mysql_replication",
@@ -204,7 +204,7 @@ _HOMES = {
     "Output": "probes",
     "PendingReboot": "facts.pending_reboot",
     "PortState": "facts.port_state",
-    "Postgres": "targets",
+    "Postgres": "databases",
     "PostgresArchiver": "facts.postgres_archiver",
     "PostgresChecksums": "facts.postgres_checksums",
     "PostgresFollowers": "facts.postgres_followers",
@@ -227,7 +227,7 @@ _HOMES = {
     "QueryValues": "facts.query_values",
     "RabbitmqQueues": "facts.rabbitmq",
     "ReadonlyFilesystems": "facts.readonly_filesystems",
-    "Redis": "targets",
+    "Redis": "databases",
     "RedisClients": "facts.redis_clients",
     "RedisClock": "facts.redis_slow_log",
     "RedisKeys": "facts.redis_keys",
@@ -242,11 +242,11 @@ _HOMES = {
     "Samples": "probes",
     "Select": "questions.servers",
     "ServerConnections": "facts.server_connections",
-    "ServerDatabase": "targets",
+    "ServerDatabase": "databases",
     "ServerRole": "facts.server_role",
     "ServerVersion": "facts.server_version",
     "SlowStatements": "facts.sql",
-    "Sqlite": "targets",
+    "Sqlite": "databases",
     "SqliteFile": "facts.sqlite_file",
     "SqliteIntegrity": "facts.sqlite_integrity",
     "SshdSettings": "facts.sshd_settings",

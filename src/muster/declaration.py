@@ -117,7 +117,7 @@ def kind_of(function: Callable[..., Any], needs: Iterable[Need[Any]], arguments:
     if isinstance(hint, type) and issubclass(hint, Target) and hint is not Target:
         kinds.add(hint)
     if "database" in arguments:
-        from muster.targets import Database
+        from muster.databases import Database
 
         kinds.add(Database)
     if is_live(arguments):

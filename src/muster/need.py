@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from muster import targets
+from muster import databases, targets
 from muster.probes import Probe
 from muster.targets import Target
 
@@ -62,7 +62,8 @@ class Catalogue(Mapping[str, Need[Any]]):
     def of(self, name: str) -> type[Target] | None:
         """The kind of target that a need is about, without importing it; None where there is no such need."""
         _, kind = self._declared.get(name, ("", ""))
-        return getattr(targets, kind) if kind else None
+        home = databases if hasattr(databases, kind) else targets
+        return getattr(home, kind) if kind else None
 
     def __getitem__(self, name: str) -> Need[Any]:
         module, _ = self._declared[name]

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
+from muster.databases import Database, ServerDatabase
 from muster.questions.http import without_credentials
-from muster.targets import Container, Database, Endpoint, Host, Process, ServerDatabase, Target
+from muster.targets import Container, Endpoint, Host, Process, Target
 
 _WORDS = re.compile(r"\b(FILE|FOLDER|HOST|MOUNT|NAME|UNIT|URL)\b")
 

@@ -27,6 +27,7 @@ from muster import (
     ServerVersion,
     SlowStatements,
 )
+from muster.databases import Server
 from muster.declaration import read_case
 from muster.facts.postgres_followers import Follower, Slot
 from muster.facts.postgres_locks import Holder, LockWait
@@ -34,7 +35,6 @@ from muster.facts.postgres_sessions import Session
 from muster.facts.postgres_tables import TableState
 from muster.facts.sql import Statement
 from muster.need import Catalogue
-from muster.targets import Server
 
 
 def message(check: Any, *facts: Any) -> str:

@@ -20,9 +20,9 @@ from muster import (
     RedisSlowLog,
     Unobserved,
 )
+from muster.databases import Server
 from muster.facts.redis_replication import RedisReplica
 from muster.facts.redis_slow_log import SlowCommand
-from muster.targets import Server
 
 
 def memory(**more: Any) -> RedisMemory:

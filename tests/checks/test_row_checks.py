@@ -8,7 +8,7 @@ import pytest
 
 from checks import test_rows as checks
 from muster import Limit, Measure, NewestRows, QueryValues, RowCounts, Sqlite, Unobserved
-from muster.targets import Query, Table
+from muster.databases import Query, Table
 
 TARGET = Sqlite(
     name="shop",

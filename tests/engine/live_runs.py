@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Database
 from muster.inventory import load
 from muster.live.access import Access
 from muster.suite import Suite
-from muster.targets import Database, Host
+from muster.targets import Host
 
 LOCAL = {"connection": {"kind": "local"}}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Mysql, Postgres, Query, Redis, Server, Sqlite, Table
 from muster.inventory import Inventory, InventoryError, load
 from muster.limits import Limit
 from muster.targets import (
@@ -19,14 +20,7 @@ from muster.targets import (
     HttpEndpoint,
     JsonRule,
     LogPattern,
-    Mysql,
-    Postgres,
     Process,
-    Query,
-    Redis,
-    Server,
-    Sqlite,
-    Table,
     TcpEndpoint,
     TlsEndpoint,
 )

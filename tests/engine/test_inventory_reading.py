@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from muster.applies import expects
+from muster.databases import Sqlite
 from muster.inventory import Inventory, load
-from muster.targets import Container, DockerEngine, Host, HttpEndpoint, Sqlite
+from muster.targets import Container, DockerEngine, Host, HttpEndpoint
 
 Write = Callable[..., Path]
 

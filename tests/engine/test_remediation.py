@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from muster.databases import Postgres, Server, Sqlite
 from muster.remediation import filled
-from muster.targets import Connection, Container, Host, HttpEndpoint, Postgres, Server, Sqlite, Target
+from muster.targets import Connection, Container, Host, HttpEndpoint, Target
 
 
 @dataclass

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from pymysql.err import OperationalError
 
+from muster.databases import Server
 from muster.probes import Attempt
 from muster.questions.servers import AskEach, AskServer, Select
-from muster.targets import Host, Server
+from muster.targets import Host
 from muster.transports.mysql import MysqlSession, _careful
 from tests.engine.asking import answer, failure, local, observe, ssh
 from tests.servers.mariadb import MariaDb

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Server
 from muster.probes import Attempt, Unobserved
 from muster.questions.servers import AskEach, AskRedis, AskServer, CountKeys
-from muster.targets import Host, Server
+from muster.targets import Host
 from tests.engine.asking import answer, failure, local, observe, ssh
 from tests.servers.processes import Background, accepts, free_port
 from tests.servers.redis_server import RedisServer

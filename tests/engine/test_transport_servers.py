@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Server
 from muster.probes import Attempt, Unobserved
 from muster.questions.servers import AskServer, Select, ServerAnswer
-from muster.targets import Host, Server
+from muster.targets import Host
 from muster.transports import postgres as speaker
 from muster.transports import servers
 from muster.transports.local import LocalLink

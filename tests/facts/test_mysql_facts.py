@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Mysql, Server
 from muster.facts import mysql, mysql_locks, mysql_refusals, mysql_replication, mysql_sessions, mysql_statements, sql
 from muster.facts import mysql_tables as tables
 from muster.facts.server_connections import server_connections
@@ -17,7 +18,6 @@ from muster.facts.server_role import server_role
 from muster.facts.server_version import ServerVersion
 from muster.probes import DoesNotApply, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Mysql, Server
 
 SHOP = Mysql(name="shop", url="", server=Server(engine="mysql", user="muster", database="shop"))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Postgres, Server
 from muster.facts import (
     postgres_archiver,
     postgres_checksums,
@@ -26,7 +27,6 @@ from muster.facts.server_version import ServerVersion
 from muster.need import Need
 from muster.probes import Attempt, DoesNotApply, Unobserved
 from muster.questions.servers import Rows, Select, ServerAnswer
-from muster.targets import Postgres, Server
 
 DATABASE = Postgres(
     name="probe",

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Redis, Server
 from muster.facts import redis_clients, redis_keys, redis_memory, redis_persistence, redis_replication, redis_slow_log
 from muster.facts.redis_info import Info, read_info
 from muster.facts.server_connections import server_connections
 from muster.facts.server_role import server_role
 from muster.probes import DoesNotApply, Unobserved
 from muster.questions.servers import AskEach, CountKeys
-from muster.targets import Redis, Server
 from tests.facts.recordings import recorded
 
 REDIS = Redis(name="cache", url="", server=Server(engine="redis", port=6379))

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Mysql, Postgres, Query, Server, Sqlite, Table
 from muster.facts import query_values, rows
 from muster.facts.rows_answer import granted, of_all
 from muster.facts.rows_statements import of_mysql, of_postgres, of_sqlite, quoted
 from muster.limits import Limit
 from muster.probes import DoesNotApply, Output, Unobserved
 from muster.questions.servers import AskEach, Rows
-from muster.targets import Mysql, Postgres, Query, Server, Sqlite, Table
 
 ASKED = Table(time="at", newest=Limit(warning=60), keep=3600.0, rows=Limit(critical_below=1))
 TABLES = {"orders": ASKED, "log": Table(rows=Limit(warning=5))}

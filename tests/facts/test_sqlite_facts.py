@@ -21,12 +21,12 @@ from typing import Any
 
 import pytest
 
+from muster.databases import Sqlite
 from muster.facts import database_attempt, sqlite_file, sqlite_integrity
 from muster.facts.sqlite import read, sqlite_path
 from muster.facts.sqlite_file import SqliteFile
 from muster.facts.sqlite_integrity import SqliteIntegrity
 from muster.probes import Attempt, Output, Unobserved
-from muster.targets import Sqlite
 from tests.servers import sqlite_files
 
 TOOLS = ("cat", "dd", "id", "ls", "readlink", "stat")

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import psycopg
 
-from muster.targets import Server
+from muster.databases import Server
 from tests.servers.processes import Background, ServerError, free_port
 
 HBA = """\

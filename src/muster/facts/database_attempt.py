@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from muster.databases import Database, ServerDatabase, Sqlite
 from muster.facts.sqlite import Look, ask, read
 from muster.need import need
 from muster.probes import Attempt, Cause, Output, Probe, Unobserved
 from muster.questions.servers import AskServer, ServerAnswer
-from muster.targets import Database, ServerDatabase, Sqlite
 from muster.text import plural
 
 #: What is there in place of a database: the outcome, its cause, and the rest of the sentence.

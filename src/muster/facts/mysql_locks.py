@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Mysql
 from muster.facts import mysql, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Mysql
 from muster.text import amount, plural, printable
 
 # Rows that are locked, by InnoDB; then tables that somebody alters or has in use, of which only the wait is told.

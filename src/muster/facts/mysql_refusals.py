@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Mysql
 from muster.facts import mysql, sql
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Mysql
 
 
 @dataclass(frozen=True, slots=True)

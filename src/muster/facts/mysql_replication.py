@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from muster.databases import Mysql
 from muster.facts import sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Mysql
 from muster.text import amount, printable
 
 #: MariaDB from 10.5 on, MySQL from 8.0.22 on; of each source that is followed, one row.

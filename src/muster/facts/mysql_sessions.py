@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from muster.databases import Mysql
 from muster.facts import mysql, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Mysql
 from muster.text import amount, printable
 
 # Those of this database, without the server's own and those that send its log to replicas.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from muster.databases import Mysql
 from muster.facts import sql
 from muster.facts.sql import SlowStatements, Statement
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import AskEach
-from muster.targets import Mysql
 
 # Times are in picoseconds. Statements come without their values.
 _SELECT = f"""

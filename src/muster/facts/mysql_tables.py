@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Mysql
 from muster.facts import sql
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Mysql
 from muster.text import plural, printable, size
 
 LARGEST = 20

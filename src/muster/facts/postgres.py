@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from muster.databases import Postgres
 from muster.facts import sql
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 
 T = TypeVar("T")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Postgres
 from muster.facts import postgres
 from muster.need import need
 from muster.probes import DoesNotApply, Probe
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 from muster.text import printable, size
 
 # A replica may be followed too. wal_status is of PostgreSQL 13 and later.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 from muster.text import amount, plural, printable
 
 # PostgreSQL 14 knows since when a lock is waited for; before, the query has run for that long at most. A blocker

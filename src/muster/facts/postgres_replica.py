@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 from muster.text import amount, printable
 
 PRIMARY = DoesNotApply("the server is a primary, it follows nobody")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.facts.reading import some
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 from muster.text import amount, printable
 
 IDLE = ("idle in transaction", "idle in transaction (aborted)")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 from muster.text import size
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.facts.sql import SlowStatements, Statement
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 
 # Before PostgreSQL 13 the columns were called mean_time and total_time. In milliseconds.
 _SELECT = f"""

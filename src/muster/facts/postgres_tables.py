@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 from muster.text import plural, printable, size
 
 #: Tables with fewer rows cost nothing, whatever state they are in.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Postgres
 from muster.facts import postgres, sql
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Postgres
 
 #: A server takes no more writes before an id is this old: ids are compared modulo 2^32
 #: (https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND).

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from muster.databases import Database, ServerDatabase, Sqlite
 from muster.facts.rows_answer import complete, granted, lines, of_all
 from muster.facts.sqlite import ask
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskEach, Rows, Select
-from muster.targets import Database, ServerDatabase, Sqlite
 from muster.text import printable
 
 #: What a number looks like in text, as all engines write it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from muster.databases import Redis
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskRedis
-from muster.targets import Redis
 
 T = TypeVar("T")
 

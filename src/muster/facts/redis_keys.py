@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from muster.databases import Redis
 from muster.facts.rows_answer import complete, of_all
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskEach, CountKeys
-from muster.targets import Redis
 
 
 @dataclass(frozen=True, slots=True)

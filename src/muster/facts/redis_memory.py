@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Redis
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import Probe, Unobserved
-from muster.targets import Redis
 from muster.text import plural, size
 
 #: Fragments below this many bytes are no loss: ``MEMORY DOCTOR`` does not speak of them either (object.c).

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Redis
 from muster.facts.reading import some
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
-from muster.targets import Redis
 from muster.text import plural, span
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from muster.databases import Redis
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskRedis
-from muster.targets import Redis
 from muster.text import amount, plural, printable
 
 #: So many of the newest entries are read; by default (``slowlog-max-len``) a server keeps as many.

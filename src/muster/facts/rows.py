@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from muster.databases import Database, Mysql, Postgres, ServerDatabase, Sqlite, Table
 from muster.facts import rows_statements
 from muster.facts.rows_answer import complete, granted, lines, of_all
 from muster.facts.sqlite import ask
 from muster.need import need
 from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.questions.servers import AskEach, Rows, Select
-from muster.targets import Database, Mysql, Postgres, ServerDatabase, Sqlite, Table
 from muster.text import plural, printable, span
 
 #: How far, in seconds, a time may be ahead of the server's clock: further, and it is not in UTC.

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from muster.databases import Database, Postgres, Sqlite
 from muster.facts.database_attempt import opening
 from muster.facts.postgres import user
 from muster.facts.sqlite import Look, read
 from muster.probes import Cause, Output, Unobserved
-from muster.targets import Database, Postgres, Sqlite
 from muster.text import printable
 
 _DENIED = re.compile(r"permission denied for (schema|table|view|materialized view|relation) (\S{1,130})")

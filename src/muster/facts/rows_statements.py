@@ -13,7 +13,7 @@ than they may become, how many there are; NULL where nobody asked.
 
 from __future__ import annotations
 
-from muster.targets import Table
+from muster.databases import Table
 
 #: Numbers above are milliseconds: as seconds they are in the year 5138.
 _MILLISECONDS = "100000000000"

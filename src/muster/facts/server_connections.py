@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muster.databases import Mysql, Postgres, Redis, ServerDatabase
 from muster.facts import mysql, postgres, sql
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Mysql, Postgres, Redis, ServerDatabase
 
 # What is kept for superusers is for nobody's service; PostgreSQL 16 keeps some for members of a role too.
 _POSTGRES = """

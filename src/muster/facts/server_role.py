@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from muster.databases import Mysql, Postgres, Redis, ServerDatabase
 from muster.facts import postgres, sql
 from muster.facts.mysql_replication import STATUS, sources
 from muster.facts.redis_info import Info, ask_info
 from muster.need import need
 from muster.probes import Probe
 from muster.questions.servers import Rows
-from muster.targets import Mysql, Postgres, Redis, ServerDatabase
 
 
 @dataclass(frozen=True, slots=True)

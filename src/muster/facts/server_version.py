@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from muster.databases import ServerDatabase
 from muster.need import need
 from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskServer, ServerAnswer
-from muster.targets import ServerDatabase
 from muster.text import printable
 
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from muster.databases import ServerDatabase
 from muster.probes import Probe
 from muster.questions.servers import Rows, Select
-from muster.targets import ServerDatabase
 from muster.text import amount, plural, printable
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from shlex import quote
 from urllib.parse import quote as percent_encoded
 
+from muster.databases import Sqlite
 from muster.probes import Command, Output, Unobserved
-from muster.targets import Sqlite
 
 #: How long, in seconds, to wait for a lock at most; half the target's timeout where that is less.
 PATIENCE = 5.0

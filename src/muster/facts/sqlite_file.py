@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from muster.databases import Sqlite
 from muster.facts.database_attempt import opening
 from muster.facts.sqlite import ask, read
 from muster.need import need
 from muster.probes import Output, Probe, Unobserved
-from muster.targets import Sqlite
 from muster.text import size
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from muster.databases import Sqlite
 from muster.facts.database_attempt import opening
 from muster.facts.sqlite import ask, read
 from muster.need import need
 from muster.probes import Output, Probe, Unobserved
-from muster.targets import Sqlite
 from muster.text import printable
 
 #: So many faults are looked for (https://sqlite.org/pragma.html#pragma_integrity_check).

@@ -8,26 +8,10 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from muster.databases import Mysql, Postgres, Query, Redis, Server, ServerDatabase, Sqlite, Table
 from muster.inventory.texts import ENGINES, dns_question
 from muster.limits import Limit
-from muster.targets import (
-    NOTHING,
-    DnsEndpoint,
-    HttpEndpoint,
-    JsonRule,
-    Mysql,
-    Postgres,
-    Query,
-    Redis,
-    Server,
-    ServerDatabase,
-    Sqlite,
-    Table,
-    Target,
-    TcpEndpoint,
-    TlsEndpoint,
-    Value,
-)
+from muster.targets import NOTHING, DnsEndpoint, HttpEndpoint, JsonRule, Target, TcpEndpoint, TlsEndpoint, Value
 
 #: A target all but made: its class, and its fields without the host.
 Blank = tuple[type[Target], dict[str, Any]]

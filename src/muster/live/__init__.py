@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from muster.databases import Database, Postgres, Sqlite
 from muster.probes import Unobserved
-from muster.targets import Database, Host, Postgres, Sqlite, Target
+from muster.targets import Host, Target
 from muster.verdict import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:

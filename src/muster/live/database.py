@@ -16,10 +16,10 @@ from shlex import quote
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
+from muster.databases import Database, Sqlite
 from muster.facts.sqlite import OPENING, sqlite_path
 from muster.live.access import MOST, Access
 from muster.probes import Command, Unobserved
-from muster.targets import Database, Sqlite
 
 Row = tuple[Any, ...]
 

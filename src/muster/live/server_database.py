@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.databases import Postgres
 from muster.live.access import Access
 from muster.live.database import Cursor, see_that_it_opens
 from muster.questions.servers import Execute, Rows
-from muster.targets import Postgres
 
 
 class PostgresDatabase:

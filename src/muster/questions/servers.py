@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from muster.databases import Server
 from muster.probes import Asked, Attempt
-from muster.targets import Server
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
+from muster.databases import Server
 from muster.probes import Attempt, Cause, Unobserved
 from muster.questions.servers import Rows, Select
-from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Reader, StreamRefused
 from muster.transports.servers import NotOpened, Way

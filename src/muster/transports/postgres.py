@@ -20,9 +20,9 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import TransactionStatus
 
+from muster.databases import Server
 from muster.probes import Attempt, Cause, Unobserved
 from muster.questions.servers import Execute, Rows, Select
-from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Reader, Stream, StreamRefused
 from muster.transports.servers import NotOpened, Way

@@ -9,9 +9,9 @@ from redis.asyncio.connection import UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import InvalidResponse, NoPermissionError, RedisError, ResponseError
 
+from muster.databases import Server
 from muster.probes import Attempt, Cause, Unobserved
 from muster.questions.servers import AskRedis, CountKeys
-from muster.targets import Server
 from muster.text import printable
 from muster.transports.servers import NotOpened, Way
 

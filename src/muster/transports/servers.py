@@ -10,9 +10,9 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any, Protocol
 
+from muster.databases import Server
 from muster.probes import Attempt, Unobserved
 from muster.questions.servers import AskEach, AskRedis, AskServer, CountKeys, Execute, Select, ServerAnswer
-from muster.targets import Server
 from muster.text import printable
 from muster.transports.link import Link, Reader, Stream, StreamRefused, seen
 from muster.transports.outcomes import RETRY_AFTER, worth_another_try
