@@ -52,7 +52,7 @@ NONE = {"warning": 0}
 ONE_CORE = 100 / (os.cpu_count() or 1)
 #: What is said of the kernel's log to a user without rights; where anybody may read it, nothing.
 MAY_NOT_READ_THE_LOG = (
-    {"kernel_logs_no_errors": unknown("group systemd-journal or adm", "or look as root, with sudo: true", cause="permission")}
+    {"kernel_logs_no_errors": unknown("group systemd-journal or adm", "look as root, with sudo", cause="permission")}
     if Path("/proc/sys/kernel/dmesg_restrict").read_text() != "0\n"
     else {}
 )

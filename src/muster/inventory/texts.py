@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from muster.inventory.sql import select_fault as select_fault
 from muster.jsonpath import parse_parts, parse_path
@@ -71,13 +71,10 @@ def ports_fault(text: str) -> str | None:
 
 def url_fault(text: str) -> str | None:
     """What is wrong with an HTTP URL, or None."""
-    if re.search(r"[\x00-\x20\x7f]", text):
-        return "is not a URL: it has a space or a control character in it"
     try:
-        parts = urlsplit(text)
-        port = parts.port
+        parts, port = _split(text)
     except ValueError as error:
-        return f"is not a URL: {'the port is not a number up to 65535' if 'ort' in str(error) else 'bad address'}"
+        return str(error)
     if parts.scheme not in ("http", "https"):
         return "is not a URL that is understood; write http://... or https://..."
     if not parts.hostname or port == 0:
@@ -152,14 +149,23 @@ def database_fault(text: str) -> str | None:
     return "names no file" if path.endswith("/") or "\x00" in path else None
 
 
-def _server_fault(text: str) -> str | None:
+def _split(text: str) -> tuple[SplitResult, int | None]:
+    """The parts of a URL, and its port. Raises ValueError, which says what is wrong with it."""
     if re.search(r"[\x00-\x20\x7f]", text):
-        return "is not a URL: it has a space or a control character in it"
+        raise ValueError("is not a URL: it has a space or a control character in it")
     try:
         parts = urlsplit(text)
-        port = parts.port
+        return parts, parts.port
     except ValueError as error:
-        return f"is not a URL: {'the port is not a number up to 65535' if 'ort' in str(error) else 'bad address'}"
+        fault = "the port is not a number up to 65535" if "ort" in str(error) else "bad address"
+        raise ValueError(f"is not a URL: {fault}") from None
+
+
+def _server_fault(text: str) -> str | None:
+    try:
+        parts, port = _split(text)
+    except ValueError as error:
+        return str(error)
     if port == 0:
         return "is not a URL: there is no port 0"
     asked = parse_qs(parts.query, keep_blank_values=True)
