@@ -17,7 +17,7 @@ from muster import (
     remediation="SHOW FULL PROCESSLIST; EXPLAIN the query; KILL QUERY id ends it, its session goes on",
     runbook="mysql.md#a-query-runs-for-too-long",
 )
-def test_mysql_queries_end(mysql_sessions: MysqlSessions, measure: Measure) -> None:
+def test_mysql_queries_end_in_time(mysql_sessions: MysqlSessions, measure: Measure) -> None:
     """No query runs for too long.
 
     It takes processor, memory and disk from the others, and mostly nobody waits for its answer any more.
@@ -31,7 +31,7 @@ def test_mysql_queries_end(mysql_sessions: MysqlSessions, measure: Measure) -> N
     remediation="SELECT * FROM information_schema.innodb_trx ORDER BY trx_started; mend its program, KILL its id",
     runbook="mysql.md#a-transaction-stays-open",
 )
-def test_mysql_transactions_end(mysql_sessions: MysqlSessions, measure: Measure) -> None:
+def test_mysql_transactions_end_in_time(mysql_sessions: MysqlSessions, measure: Measure) -> None:
     """No transaction stays open for too long.
 
     The server keeps every old row since it began, and what it has locked stays locked.
@@ -45,7 +45,7 @@ def test_mysql_transactions_end(mysql_sessions: MysqlSessions, measure: Measure)
     remediation="SHOW PROCESSLIST: which program sleeps in a transaction? Mend it; KILL its id rolls the rest back",
     runbook="mysql.md#a-transaction-stays-open",
 )
-def test_mysql_transactions_are_not_idle(mysql_sessions: MysqlSessions, measure: Measure) -> None:
+def test_mysql_no_session_idles_in_a_transaction(mysql_sessions: MysqlSessions, measure: Measure) -> None:
     """No client leaves a transaction open and does nothing.
 
     What it has locked is kept from everybody, for no work at all.
@@ -59,7 +59,7 @@ def test_mysql_transactions_are_not_idle(mysql_sessions: MysqlSessions, measure:
     remediation="SHOW ENGINE INNODB STATUS; end the transaction that the others wait for: KILL its id",
     runbook="mysql.md#sessions-wait-for-locks",
 )
-def test_mysql_locks_are_free(mysql_locks: MysqlLocks, measure: Measure) -> None:
+def test_mysql_nobody_waits_for_locks(mysql_locks: MysqlLocks, measure: Measure) -> None:
     """Nobody waits long for a lock.
 
     Who waits keeps its own locks: a queue soon holds everything up.
@@ -73,7 +73,7 @@ def test_mysql_locks_are_free(mysql_locks: MysqlLocks, measure: Measure) -> None
     remediation="EXPLAIN the statement: does it lack an index? SELECT * FROM sys.statement_analysis LIMIT 10",
     runbook="mysql.md#statements-are-slow",
 )
-def test_mysql_statements_are_quick(mysql_statements: SlowStatements, measure: Measure) -> None:
+def test_mysql_statements_are_fast(mysql_statements: SlowStatements, measure: Measure) -> None:
     """No statement that is called again and again takes long on average.
 
     One that lacks an index is slower with every row that is written.

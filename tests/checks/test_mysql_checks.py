@@ -32,12 +32,12 @@ def breaches(check: Any, *facts: Any, **limits: Limit) -> list[tuple[float, str 
 
 def test_a_server_where_nothing_happens() -> None:
     for check in (
-        checks.test_mysql_queries_end,
-        checks.test_mysql_transactions_end,
-        checks.test_mysql_transactions_are_not_idle,
+        checks.test_mysql_queries_end_in_time,
+        checks.test_mysql_transactions_end_in_time,
+        checks.test_mysql_no_session_idles_in_a_transaction,
     ):
         assert breaches(check, MysqlSessions(())) == [(0, None, "")]
-    assert breaches(checks.test_mysql_locks_are_free, MysqlLocks(())) == [(0, None, "")]
+    assert breaches(checks.test_mysql_nobody_waits_for_locks, MysqlLocks(())) == [(0, None, "")]
 
 
 SESSIONS = MysqlSessions(
@@ -50,7 +50,7 @@ SESSIONS = MysqlSessions(
 
 
 def test_the_longest_query_counts_and_not_who_sleeps() -> None:
-    (found,) = breaches(checks.test_mysql_queries_end, SESSIONS)
+    (found,) = breaches(checks.test_mysql_queries_end_in_time, SESSIONS)
     assert found == (
         400,
         "warning",
@@ -59,19 +59,19 @@ def test_the_longest_query_counts_and_not_who_sleeps() -> None:
 
 
 def test_the_longest_transaction_counts() -> None:
-    (found,) = breaches(checks.test_mysql_transactions_end, SESSIONS)
+    (found,) = breaches(checks.test_mysql_transactions_end_in_time, SESSIONS)
     assert found[:2] == (8000, "critical")
     assert found[2].startswith("id 9 (shop, Query) for 8000 s: UPDATE orders; id 8")
 
 
 def test_the_longest_sleep_in_a_transaction_counts() -> None:
-    (found,) = breaches(checks.test_mysql_transactions_are_not_idle, SESSIONS)
+    (found,) = breaches(checks.test_mysql_no_session_idles_in_a_transaction, SESSIONS)
     assert found == (700, "critical", "id 8 (shop, Sleep) for 700 s: no query")
 
 
 def test_the_longest_wait_for_a_lock_counts() -> None:
     waits = (MysqlLockWait(7, "shop", 61.0, "UPDATE orders", ("id 8 (shop, Sleep)",)),)
-    (found,) = breaches(checks.test_mysql_locks_are_free, MysqlLocks(waits))
+    (found,) = breaches(checks.test_mysql_nobody_waits_for_locks, MysqlLocks(waits))
     assert found == (61, "critical", "id 7 (shop) waits 61 s for id 8 (shop, Sleep): UPDATE orders")
 
 
@@ -82,9 +82,9 @@ def test_a_wait_whose_cause_is_not_told() -> None:
 
 def test_slow_statements() -> None:
     slow = SlowStatements((Statement("SELECT ?", 1.5, 9),))
-    (found,) = breaches(checks.test_mysql_statements_are_quick, slow)
+    (found,) = breaches(checks.test_mysql_statements_are_fast, slow)
     assert found == (1.5, "warning", "1.5 s on average over 9 calls: SELECT ?")
-    assert breaches(checks.test_mysql_statements_are_quick, SlowStatements(()))[0][:2] == (0, None)
+    assert breaches(checks.test_mysql_statements_are_fast, SlowStatements(()))[0][:2] == (0, None)
 
 
 def test_sizes_have_only_limits_of_the_inventory() -> None:

@@ -32,15 +32,15 @@ RIGHTS = (
 EVERY = (
     "database_server_has_connections_left",
     "mysql_connections_come_about",
-    "mysql_locks_are_free",
-    "mysql_queries_end",
+    "mysql_nobody_waits_for_locks",
+    "mysql_queries_end_in_time",
     "mysql_refuses_no_connections",
     "mysql_replicates",
     "mysql_size_is_within_limits",
-    "mysql_statements_are_quick",
+    "mysql_statements_are_fast",
     "mysql_tables_are_within_limits",
-    "mysql_transactions_are_not_idle",
-    "mysql_transactions_end",
+    "mysql_no_session_idles_in_a_transaction",
+    "mysql_transactions_end_in_time",
 )
 
 #: That a server was logged in to with a wrong password now and then is no fault of these cases.
@@ -77,15 +77,19 @@ CASES = (
         "busy",
         at("busy", limits=QUICK | {"statement_mean_seconds": {"warning": 0.01}}),
         {
-            "mysql_queries_end": warning("longest_query_seconds is", "(app, Query) for", "expected at most 1 s"),
-            "mysql_transactions_end": warning("longest_transaction_seconds is", "(app, Sleep) for", "at most 1 s"),
-            "mysql_transactions_are_not_idle": warning(
+            "mysql_queries_end_in_time": warning(
+                "longest_query_seconds is", "(app, Query) for", "expected at most 1 s"
+            ),
+            "mysql_transactions_end_in_time": warning(
+                "longest_transaction_seconds is", "(app, Sleep) for", "at most 1 s"
+            ),
+            "mysql_no_session_idles_in_a_transaction": warning(
                 "idle_in_transaction_seconds is", "(app, Sleep)", "at most 1 s"
             ),
-            "mysql_locks_are_free": critical(
+            "mysql_nobody_waits_for_locks": critical(
                 "(app) waits", "for id ", "(app, Sleep): UPDATE task_results SET worker = 2", "expected at most 1 s"
             ),
-            "mysql_statements_are_quick": warning("on average over", "SELECT `SLEEP` (?)", "expected at most 0.01 s"),
+            "mysql_statements_are_fast": warning("on average over", "SELECT `SLEEP` (?)", "expected at most 0.01 s"),
         },
     ),
     Case(
@@ -130,15 +134,15 @@ CASES = (
         {
             **each(
                 (
-                    "mysql_locks_are_free",
-                    "mysql_queries_end",
-                    "mysql_transactions_are_not_idle",
-                    "mysql_transactions_end",
+                    "mysql_nobody_waits_for_locks",
+                    "mysql_queries_end_in_time",
+                    "mysql_no_session_idles_in_a_transaction",
+                    "mysql_transactions_end_in_time",
                 ),
                 unknown("PROCESS privilege", "GRANT PROCESS ON *.* TO stranger", cause="permission"),
             ),
             "mysql_replicates": unknown("GRANT SLAVE MONITOR ON *.* TO stranger", cause="permission"),
-            "mysql_statements_are_quick": unknown(
+            "mysql_statements_are_fast": unknown(
                 "GRANT SELECT ON performance_schema.events_statements_summary_by_digest TO stranger",
                 cause="permission",
             ),
