@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from muster.facts.updates import Updates, parse, updates
-from muster.probes import DoesNotApply, Unobserved
+from muster.probes import Unobserved
 from muster.targets import Host
 from tests.facts.asked_here import ask, asked
 from tests.facts.recordings import recorded, said
@@ -103,9 +103,10 @@ def test_the_origin_tells_what_is_for_security(line: str, security: int) -> None
     assert str(found).endswith("the lists are of unknown age")
 
 
-def test_a_host_without_a_package_manager_is_skipped() -> None:
-    with pytest.raises(DoesNotApply, match="no apt, dnf, yum or apk"):
+def test_a_host_without_a_package_manager_that_is_known_is_not_up_to_date() -> None:
+    with pytest.raises(Unobserved, match="no apt-get, dnf, yum or apk to ask") as raised:
         parse(said("none\nend\n"))
+    assert raised.value.cause == "missing"
 
 
 @pytest.mark.parametrize(
@@ -144,5 +145,5 @@ def test_dnf_and_apk_are_asked_where_they_are_and_apt_is_not(tmp_path: Path, too
 
 
 def test_a_host_with_busybox_alone_has_no_package_manager(tmp_path: Path) -> None:
-    with pytest.raises(DoesNotApply):
+    with pytest.raises(Unobserved, match="to ask"):
         parse(ask(asked(updates.probe(Host(name="here")).question), "alpine", tmp_path))

@@ -22,11 +22,6 @@ def test_a_host_that_is_kept_well_is_ok_in_every_way(security_run: Ran) -> None:
     assert {check: kept[check]["verdict"] for check in of_security} == dict.fromkeys(of_security, "ok")
 
 
-def test_a_host_without_a_package_manager_is_skipped(security_run: Ran) -> None:
-    bare = security_run.of(Case("bare", {}))["security_updates_are_installed"]
-    assert (bare["verdict"], bare["message"]) == ("skipped", "there is no apt, dnf, yum or apk")
-
-
 def test_no_private_key_comes_with_the_certificates(security_run: Ran) -> None:
     everything = "".join(file.read_text("utf-8") for file in security_run.folder.iterdir() if file.is_file())
     assert "PRIVATE KEY" not in everything

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from muster.facts.reading import AS_ROOT, some, uncut
 from muster.need import need
-from muster.probes import Cause, Command, DoesNotApply, Output, Probe, Unobserved
+from muster.probes import Cause, Command, Output, Probe, Unobserved
 from muster.targets import Host
 from muster.text import plural, span
 
@@ -83,12 +83,12 @@ def parse(output: Output) -> Updates:
     """Make the fact of what apt-get, dnf or apk printed.
 
     Raises:
-        Unobserved: it failed, or has no lists to compare with.
-        DoesNotApply: there is none of them.
+        Unobserved: there is none of them, it failed, or it has no lists to compare with.
     """
     tool, _, text = uncut(output, "the package manager").partition("\n")
     if tool == "none" and text == "end\n":
-        raise DoesNotApply("there is no apt, dnf, yum or apk")
+        # Other package managers there may be: what they would upgrade is not known.
+        raise Unobserved("missing", "there is no apt-get, dnf, yum or apk to ask; take `updates` from this host")
     end = _END.search(text)
     read = {"apt": _apt, "dnf": _dnf, "apk": _apk}.get(tool)
     if read is None or end is None:
