@@ -45,6 +45,7 @@ _PLAIN = frozenset({"success", "exit-code", "signal", "core-dump"})
 
 
 def script(unit: str) -> str:
+    """What asks for the unit, and puts the folders of its processes into ``P``."""
     asked = " ".join(f"-p {name}" for name in _ASKED)
     return f"{IF_SYSTEMD_RUNS}said=$(TZ=UTC systemctl show {asked} -- {shlex.quote(unit)}) || exit{_GROUP}"
 

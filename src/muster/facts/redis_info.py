@@ -25,6 +25,7 @@ class Info:
         return self._lines.get(name, "")
 
     def text(self, name: str) -> str:
+        """The line's value, which has to be there."""
         if name not in self._lines:
             raise Unobserved("unreadable", f"INFO has no {name}: the server is too old, or hides it")
         return self._lines[name]

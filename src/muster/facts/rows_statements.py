@@ -21,6 +21,7 @@ _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 
 
 def of_postgres(name: str, table: Table) -> str:
+    """The statement for PostgreSQL."""
     rows, time = quoted(name), quoted(table.time or "", whole=True)
     expired = f"SELECT count(*) FROM {rows} WHERE {time} < now() - interval '{table.keep} seconds'"
     newest = f"SELECT max({time}) AS at FROM {rows}" if table.newest else "SELECT NULL::timestamptz AS at"
@@ -30,6 +31,7 @@ SELECT extract(epoch FROM now() - n.at)::float8 AS age, n.at::text AS newest,
 
 
 def of_mysql(name: str, table: Table) -> str:
+    """The statement for MySQL and MariaDB."""
     rows, time = quoted(name, "`"), quoted(table.time or "", "`", whole=True)
     expired = f"SELECT COUNT(*) FROM {rows} WHERE {time} < UTC_TIMESTAMP(6) - INTERVAL {table.keep} SECOND"
     newest = f"SELECT MAX({time}) AS newest FROM {rows}" if table.newest else "SELECT NULL AS newest"
