@@ -21,7 +21,7 @@ FROM pg_stat_activity WHERE backend_type = 'client backend'"""
 
 @dataclass(frozen=True, slots=True)
 class ServerConnections:
-    """Connections in use (``used``), of ``most`` that a server accepts, of which some are ``reserved`` for its owners."""
+    """Connections ``used``, of ``most`` that a server accepts, of which some are ``reserved`` for its owners."""
 
     used: int
     most: int
