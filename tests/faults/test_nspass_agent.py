@@ -135,9 +135,7 @@ FAULTS = (
             "status": silent("timed out", "timeout"),
         },
     ),
-    Fault(
-        "slow", {"status": {"endpoint_answers_in_time": warning("response_seconds is 1.", "expected at most 1 s")}}
-    ),
+    Fault("slow", {"status": {"endpoint_answers_in_time": warning("response_seconds is ", "expected at most 1 s")}}),
 )
 
 

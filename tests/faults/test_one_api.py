@@ -100,7 +100,7 @@ FAULTS = (
         },
         {"health": unknown("", cause="network")},
     ),
-    Fault("short-of-memory", {NAME: {USAGE: warning("container_memory_percent is 8", "expected at most 80 %")}}),
+    Fault("short-of-memory", {NAME: {USAGE: warning("container_memory_percent is ", "expected at most 80 %")}}),
     Fault("large", {NAME: {USAGE: warning("container_memory_bytes is 1", "expected at most")}}),
     Fault(
         "logs-goroutines",
