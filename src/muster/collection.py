@@ -95,7 +95,7 @@ class Collection:
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out a file whose every test reads a fact about a kind that has no target here.
 
-        None of them would have an item, and importing what they read takes longer than many a run.
+        None of them would have an item, so what they read need not be imported.
         """
         if collection_path in self._left_out:
             return True

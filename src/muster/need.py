@@ -48,7 +48,7 @@ def need(of: type[K]) -> Callable[[Callable[[K], Probe[T]]], Need[T]]:
 class Catalogue(Mapping[str, Need[Any]]):
     """The needs that ship, by name: all that modules of `muster.facts` declare with ``@need``.
 
-    A module is imported when a need of its is looked up: all of them take longer than a small run.
+    A module is imported when a need of its is looked up: a run reads some of them, and starts without the others.
     """
 
     def __init__(self) -> None:
