@@ -113,10 +113,8 @@ class Collection:
 
     def _count_idle(self, kind: type[Target]) -> None:
         """Count a check about a kind that has no target here: as of endpoints, where there are none of any kind."""
-        wider = kind.__mro__[1 : kind.__mro__.index(Target)]
-        widest = [kind, *(each for each in wider if issubclass(each, Target) and not self._suite.targets_of(each))][
-            -1
-        ]
+        wider = (each for each in kind.__mro__[1:] if issubclass(each, Target) and each is not Target)
+        *_, widest = kind, *(each for each in wider if not self._suite.targets_of(each))
         self.without_target[widest.plural] = self.without_target.get(widest.plural, 0) + 1
 
     def _idle_kind(self, arguments: str) -> type[Target] | None:

@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pymysql
 
-from tests.faults.cases import Case, Ran, critical, each, run, unknown, warning
+from tests.faults.cases import Case, Ran, critical, each, unknown, warning
+from tests.faults.database_servers import ELSEWHERE, SECRET, judged_in
 from tests.servers.mariadb import MariaDb
 from tests.servers.processes import refusing_port, silent_port, wait_for
-from tests.servers.sshd import Account, Sshd
-
-SECRET = "secret-of-muster"
-ELSEWHERE = "elsewhere"
+from tests.servers.sshd import Account
 
 #: The rights of docs/runbooks/mysql.md, for MariaDB.
 RIGHTS = (
@@ -169,15 +167,7 @@ CASES = (
 def judged(folder: Path, ops: Account) -> Ran:
     """All of them in one run."""
     with ExitStack() as serving:
-        noted = _serve(serving)
-        sshd = serving.enter_context(Sshd(user=ops.name))
-        noted["sshd"] = sshd.port
-        here = {case.name: case.entry for case in CASES if not case.host}
-        there = {case.name: case.entry for case in CASES if case.host}
-        inventory = {"databases": here, "hosts": {ELSEWHERE: {"connection": sshd.connection(), "databases": there}}}
-        environment = {"PASSWORD": SECRET, "WRONG": "not-" + SECRET}
-        ran = run(folder, inventory, settings=noted, environment=environment)
-        return Ran(ran.code, ran.terminal, ran.folder, noted)
+        return judged_in(serving, folder, ops, CASES, _serve(serving))
 
 
 def _serve(serving: ExitStack) -> dict[str, object]:
