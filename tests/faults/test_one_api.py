@@ -145,7 +145,7 @@ def break_container(stage: Stage[OneApi], held: ExitStack) -> Callable[[], None]
     large = stage.service("large", script=holding(1_100_000_000), **limited_to("8g"))
     stage.host("gone", {"container": "faulty-none", "port": held.enter_context(refusing_port())})
     stage.service("stays-down", restart="no")
-    stage.service("stopped").container.stop(timeout=0)
+    stage.service("stopped").end()
 
     def arrived() -> bool:
         restarted.container.reload()
@@ -153,11 +153,11 @@ def break_container(stage: Stage[OneApi], held: ExitStack) -> Callable[[], None]
             (restarted.container.attrs["RestartCount"], restarted.container.status) == (1, "running")
             and used(short) > 57_000_000
             and used(large) > 1_090_000_000
-            and killed.crashes_for(9)
+            and killed.crashes_for(20)
             and killed.container.attrs["State"]["OOMKilled"]
         )
 
-    return lambda: wait_for(arrived, "containers in trouble", seconds=60)
+    return lambda: wait_for(arrived, "containers in trouble", seconds=120)
 
 
 def limited_to(memory: str) -> dict[str, str]:

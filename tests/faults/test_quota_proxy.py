@@ -186,7 +186,7 @@ def break_containers(stage: Stage[QuotaProxy], held: ExitStack) -> Callable[[], 
     crashed = stage.service("crashed-once", script=once)
     stage.host("no-container", {"container": "faulty-none*", "port": held.enter_context(refusing_port())})
     stopped = stage.service("stopped")
-    stopped.container.stop(timeout=0)
+    stopped.end()
     stage.service("stays-down", restart="no")
     ill = stage.service("unhealthy", health="echo no upstream; exit 1")
     stage.service("other-port", {"port": held.enter_context(refusing_port())})
@@ -206,10 +206,10 @@ def break_containers(stage: Stage[QuotaProxy], held: ExitStack) -> Callable[[], 
         return (
             (crashed.container.attrs["RestartCount"], crashed.container.status) == (1, "running")
             and ill.container.attrs["State"]["Health"]["Status"] == "unhealthy"
-            and crashing.crashes_for(9)
+            and crashing.crashes_for(20)
         )
 
-    return lambda: wait_for(arrived, "containers in trouble", seconds=60)
+    return lambda: wait_for(arrived, "containers in trouble", seconds=120)
 
 
 def break_answers(stage: Stage[QuotaProxy]) -> None:
