@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmarks.figures import Bar as Bar
@@ -32,7 +33,7 @@ class ContestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program. It must exit with 0, so it is known to have done its work.
+    """A program. It must exit with ``exits``, so it is known to have done its work.
 
     ``rounds`` is how often it is run at most; ``warm_up`` is run once before, the command itself where it is None;
     ``after`` is run after each time, and not measured. With ``terminal`` a terminal is at its three streams, else
@@ -46,6 +47,7 @@ class Contender:
     rounds: int = 100
     warm_up: Sequence[str] | None = None
     terminal: bool = False
+    exits: int = 0
     after: Sequence[str] | None = None
 
 
@@ -73,6 +75,11 @@ class Sample:
     cpu: float
     rss: float
     served: float = 0
+
+
+def versions(*distributions: str) -> list[str]:
+    """Python distributions that take part, each with its version."""
+    return [f"{name} {version(name)}" for name in distributions]
 
 
 def held(contest: Contest, rounds: int, tell: Callable[[str], None] = print) -> Mapping[str, Sequence[Sample]]:
@@ -136,7 +143,7 @@ def _run(contender: Contender, command: Sequence[str], servers: Sequence[int] = 
         if stdin is not None:
             os.close(stdin)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode != contender.exits:
         said = printed.read_text(errors="replace")[-3000:]
         raise ContestError(f"{contender.name} ended with {process.returncode}\n{said}")
     if contender.after is not None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import page
 from tests.benchmarks.__main__ import BENCHMARKS, table
-from tests.benchmarks.contest import Contender, Contest, ContestError, figures, held, served
+from tests.benchmarks.contest import Contender, Contest, ContestError, Sample, figures, held, served
 from tests.benchmarks.figures import COLUMNS, Bar, Figure
 
-MET = Figure(Bar("ours", "theirs", at_least=2), (2.0, 1.0, 3.0), (4.2, 4.0, 8.0))
+MET = Figure(Bar("ours", "theirs", at_least=2), (3.0, 2.0, 1.0), (8.0, 4.0, 4.2))
 
 PAGE = """\
 # Figures
@@ -131,7 +133,14 @@ def test_programs_run_in_turn_and_what_is_done_after_each_is_not_theirs(tmp_path
     assert served(contest, taken) is None
 
 
+def test_what_the_servers_took_is_told_apart(tmp_path: Path) -> None:
+    contest = Contest([Contender("a", ("true",), tmp_path)], [], servers=(os.getpid(),))
+    said = served(contest, {"a": [Sample(1, 1, 1, 2.5), *held(contest, 1, print)["a"], Sample(1, 1, 1, 0.25)]})
+    assert said == "CPU of the servers, on the same cores: a 0.25 s"
+
+
 def test_a_program_that_does_not_do_its_work_ends_the_contest(tmp_path: Path) -> None:
     wrong = Contender("wrong", ("sh", "-c", "echo why; exit 3"), tmp_path)
+    assert held(Contest([replace(wrong, exits=3)], []), 1, lambda line: None)
     with pytest.raises(ContestError, match="wrong ended with 3\nwhy"):
         held(Contest([wrong], []), 1, lambda line: None)
