@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.benchmarks import page
 from tests.benchmarks.__main__ import BENCHMARKS, table
 from tests.benchmarks.contest import Contender, Contest, ContestError, Sample, figures, held, served
 from tests.benchmarks.figures import COLUMNS, Bar, Figure
+from tests.servers.origins import Origins
 
 MET = Figure(Bar("ours", "theirs", at_least=2), (3.0, 2.0, 1.0), (8.0, 4.0, 4.2))
 
@@ -144,3 +148,15 @@ def test_a_program_that_does_not_do_its_work_ends_the_contest(tmp_path: Path) ->
     assert held(Contest([replace(wrong, exits=3)], []), 1, lambda line: None)
     with pytest.raises(ContestError, match="wrong ended with 3\nwhy"):
         held(Contest([wrong], []), 1, lambda line: None)
+
+
+def test_origins_have_addresses_of_their_own_and_answer_again_on_the_same_connection() -> None:
+    with Origins(300, delay=0) as origins:
+        assert len(set(origins.urls)) == 300
+        for url in (origins.urls[0], origins.urls[-1]):
+            address = urlsplit(url)
+            with contextlib.closing(HTTPConnection(str(address.hostname), address.port, timeout=20)) as connection:
+                for _ in range(2):
+                    connection.request("GET", "/")
+                    answer = connection.getresponse()
+                    assert (answer.status, answer.read()) == (200, b'{"ok": true}')
