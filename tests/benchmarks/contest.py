@@ -121,7 +121,7 @@ def _run(contender: Contender, command: Sequence[str], servers: Sequence[int] = 
     with printed.open("wb") as log:
         streams = _terminal(log.fileno()) if contender.terminal else (None, log.fileno())
         stdin, stdout = streams
-        before = _processor_seconds(servers)
+        before = processor_seconds(servers)
         began = time.perf_counter()
         process = subprocess.Popen(
             command,
@@ -139,7 +139,7 @@ def _run(contender: Contender, command: Sequence[str], servers: Sequence[int] = 
             process.wait()
             raise
         wall = time.perf_counter() - began
-        taken = _processor_seconds(servers) - before
+        taken = processor_seconds(servers) - before
         if stdin is not None:
             os.close(stdin)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -159,7 +159,7 @@ def _run(contender: Contender, command: Sequence[str], servers: Sequence[int] = 
     return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, taken)
 
 
-def _processor_seconds(pids: Sequence[int]) -> float:
+def processor_seconds(pids: Sequence[int]) -> float:
     """The processor time of processes and of those that they waited for (proc_pid_stat(5), fields 14 to 17)."""
     stats = (Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split() for pid in pids)
     return sum(sum(map(int, fields[11:15])) for fields in stats) / os.sysconf("SC_CLK_TCK")

@@ -51,14 +51,14 @@ class Figure:
         bar, ours = self.bar, statistics.median(self.ours)
         if bar.within is not None:
             over = ours - (statistics.median(self.theirs) if self.theirs else 0) - bar.within
-            return f"{over:.2g} {UNITS[bar.quantity][1]}" if over > 0 else None
+            return f"{over:.2f} {UNITS[bar.quantity][1]}" if over > 0 else None
         if bar.at_least is not None:
             short = 1 - self._ratio / bar.at_least
         elif bar.at_most is not None:
             short = self._ratio / bar.at_most - 1
         else:
             return None
-        return f"{100 * short:.2g} %" if short > 0 else None
+        return f"{100 * short:.{0 if short > 0.1 else 2}f} %" if short > 0 else None
 
     def cells(self) -> tuple[str, ...]:
         """The figure as a row of a table with `COLUMNS`."""

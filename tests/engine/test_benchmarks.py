@@ -13,7 +13,16 @@ import pytest
 
 from tests.benchmarks import page
 from tests.benchmarks.__main__ import BENCHMARKS, table
-from tests.benchmarks.contest import Contender, Contest, ContestError, Sample, figures, held, served
+from tests.benchmarks.contest import (
+    Contender,
+    Contest,
+    ContestError,
+    Sample,
+    figures,
+    held,
+    processor_seconds,
+    served,
+)
 from tests.benchmarks.figures import COLUMNS, Bar, Figure
 from tests.servers.origins import Origins
 
@@ -59,9 +68,10 @@ def test_what_ran_once_says_so() -> None:
         (Bar("a", "b", at_least=2), 2.0, 4.0, "2 x as fast", "met"),
         (Bar("a", "b", at_least=2), 2.001, 4.0, "2 x as fast", "MISSED by 0.05 %"),
         (Bar("a", "b", at_most=5), 0.6, 0.1, "6 x as much", "MISSED by 20 %"),
+        (Bar("a", "b", at_most=5), 1.6, 0.1, "16 x as much", "MISSED by 220 %"),
         (Bar("a", "b", at_most=5), 0.5, 0.1, "5 x as much", "met"),
         (Bar("a", "b", "rss", at_most=1.3), 130.0, 100.0, "1.3 x as much", "met"),
-        (Bar("a", "b", within=5.5), 16.0, 10.0, "6.00 s more", "MISSED by 0.5 s"),
+        (Bar("a", "b", within=5.5), 16.0, 10.0, "6.00 s more", "MISSED by 0.50 s"),
         (Bar("a", "b", within=5.5), 15.0, 10.0, "5.00 s more", "met"),
         (Bar("a", within=2), 2.25, None, "", "MISSED by 0.25 s"),
         (Bar("a", quantity="rss", within=900), 899.0, None, "", "met"),
@@ -139,8 +149,15 @@ def test_programs_run_in_turn_and_what_is_done_after_each_is_not_theirs(tmp_path
 
 def test_what_the_servers_took_is_told_apart(tmp_path: Path) -> None:
     contest = Contest([Contender("a", ("true",), tmp_path)], [], servers=(os.getpid(),))
-    said = served(contest, {"a": [Sample(1, 1, 1, 2.5), *held(contest, 1, print)["a"], Sample(1, 1, 1, 0.25)]})
+    said = served(contest, {"a": [Sample(1, 1, 1, seconds) for seconds in (2.5, 0.25, 0)]})
     assert said == "CPU of the servers, on the same cores: a 0.25 s"
+
+
+def test_the_processor_time_of_a_server_is_that_of_its_process_and_its_children() -> None:
+    before = sum(os.times()[:4])
+    counted = processor_seconds([os.getpid()])
+    assert before > 0.1
+    assert before - 0.05 <= counted <= sum(os.times()[:4]) + 0.05  # in ticks of 0.01 s
 
 
 def test_a_program_that_does_not_do_its_work_ends_the_contest(tmp_path: Path) -> None:
