@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from muster.verdict import EXIT_CONFIGURATION, EXIT_NOTHING
+from muster.exits import EXIT_CONFIGURATION, EXIT_NOTHING
 
 if TYPE_CHECKING:
     from muster.suite import Suite
