@@ -5,6 +5,7 @@ Without an inventory, by ``--inventory`` or the ini option ``muster_inventory``,
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,6 +112,16 @@ def pytest_configure(config: pytest.Config) -> None:
     paths = inventory_paths(config)
     if not paths or _only_tells(config):
         return
+    gc.disable()  # what is imported and read from here on is no garbage; the run enables it again
+    try:
+        _start(config, paths)
+    except BaseException:
+        gc.enable()
+        raise
+
+
+def _start(config: pytest.Config, paths: list[Path]) -> None:
+    """Read the inventory, and register what makes a run of it."""
     from muster.report.folder import Folder, FolderError
     from muster.run import Run
 
