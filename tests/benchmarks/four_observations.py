@@ -1,8 +1,9 @@
 """Four observations: a container, how long it has been up, an endpoint and an SQLite file, beside a shell script.
 
 The script does what `monitor-quota-proxy.sh` does by its guide: ``docker``, ``curl`` and ``stat``. Muster makes the
-same observations with the checks that read them; then it runs all checks that ship, over the same targets. What
-starts before it (Python, pytest, plugins) stands beside.
+same observations with the checks that read them; then without other plugins of pytest, which leaves out the HTML
+report; then it runs all checks that ship, over the same targets. What starts before it (Python, pytest, plugins)
+stands beside.
 """
 
 from __future__ import annotations
@@ -80,19 +81,23 @@ def contest() -> Iterator[Contest]:
             *(*PYTEST, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks")),
             *("--inventory", str(folder / "inventory.yaml"), "--reports", str(folder / "reports")),
         )
+        same = (*muster, "-k", " or ".join(SAME))
+        alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         script = ("bash", "script.sh", NAME, str(service.outside), str(service.database))
         yield Contest(
             [
                 Contender("script", script, folder, there),
-                Contender("muster", (*muster, "-k", " or ".join(SAME)), folder, there),
+                Contender("muster", same, folder, there),
+                Contender("muster without other plugins", (*same, "-p", "muster.plugin"), folder, there | alone),
                 Contender("muster, all checks", muster, folder, there),
                 Contender("Python", (sys.executable, "-c", "pass"), folder),
                 Contender("Python with pytest imported", (sys.executable, "-c", "import pytest"), folder),
-                Contender("pytest without plugins", PYTEST, folder, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
+                Contender("pytest without plugins", PYTEST, folder, alone),
                 Contender("pytest with all plugins", PYTEST, folder),
             ],
             [
                 Bar("muster", "script", at_most=5),
+                Bar("muster without other plugins", "script", at_most=5),
                 Bar("muster, all checks", "script", at_most=5),
                 Bar("Python", "script"),
                 Bar("Python with pytest imported", "script"),

@@ -12,6 +12,33 @@ import muster
 #: What pytest loads of ours where there is no inventory.
 PLUGIN = {"muster", "muster.exits", "muster.need", "muster.plugin"}
 
+#: What only another target, another report or another option needs.
+UNUSED = {
+    *(
+        "aiohttp",
+        "asyncssh",
+        "click",
+        "cryptography",
+        "dns",
+        "docker",
+        "h11",
+        "jinja2",
+        "psycopg",
+        "pymysql",
+        "redis",
+    ),
+    *("requests", "rich", "testinfra", "muster.facts.memory", "muster.transports.ssh", "muster.transports.http"),
+}
+
+CHECK = """
+from muster import Load, check
+
+@check(severity="info", remediation="wait")
+def test_load_is_known(load: Load) -> None:
+    '''The load of the host is known.'''
+    assert load.cores, f"{load}, expected a core"
+"""
+
 TEST = """
 import sys
 
@@ -21,12 +48,10 @@ def test_what_is_imported():
 """
 
 
-def imported(folder: Path, *words: str, **files: str) -> set[str]:
-    """The modules that are imported when a test runs, of the plugin alone and without other plugins."""
+def imported(folder: Path, *words: str) -> set[str]:
+    """The modules that are imported when a test has run, of the plugin alone and without other plugins."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_all.py").write_text(TEST)
-    for name, text in files.items():
-        (folder / f"{name}.yaml").write_text(text)
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(Path(muster.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "muster.plugin", *words],
@@ -44,3 +69,11 @@ def test_plain_pytest_imports_next_to_nothing(tmp_path: Path) -> None:
     found = imported(tmp_path)
     assert {name for name in found if name.partition(".")[0] == "muster"} == PLUGIN
     assert not found & {"asyncio", "pydantic", "yaml", "rich", "click"}
+
+
+def test_a_run_over_this_machine_imports_what_this_machine_needs(tmp_path: Path) -> None:
+    (tmp_path / "here.yaml").write_text("hosts: {here: {connection: local}}\n")
+    (tmp_path / "test_a_load.py").write_text(CHECK)
+    found = imported(tmp_path, "--inventory", "here.yaml")
+    assert "muster.facts.load" in found
+    assert found & UNUSED == set()
