@@ -16,6 +16,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -52,14 +53,15 @@ def measured(name: str, rounds: int) -> tuple[Sequence[Figure], Sequence[str]]:
     if hasattr(benchmark, "contest"):
         with benchmark.contest() as contest:
             taken = contests.held(contest, rounds, lambda line: print(f"{name}: {line}", flush=True))
-            more = [line for line in (", ".join(contest.on), contests.served(contest, taken)) if line]
+            more = [line for line in ("; ".join(contest.on), contests.served(contest, taken)) if line]
         figures = contests.figures(contest, taken)
     else:
         figures = benchmark.figures(rounds)
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"
     on = (
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"pytest {version('pytest')}, {platform.system()} {platform.release()}. Load before {load:.1f}, after "
-        f"{os.getloadavg()[0]:.1f}; it took {(time.monotonic() - began) / 60:.1f} minutes."
+        f"pytest {version('pytest')}, {system}. Load before {load:.1f}, after {os.getloadavg()[0]:.1f}; "
+        f"it took {(time.monotonic() - began) / 60:.1f} minutes."
     )
     return figures, [on, *(f"{line}." for line in more)]
 
@@ -83,15 +85,16 @@ def main() -> int:
         page.check(page.PAGE.read_text(), names)
     found: dict[str, Sequence[Figure]] = {}
     sections: dict[str, str] = {}
-    broken = []
     for name in names:
         try:
             found[name], on = measured(name, options.rounds or BENCHMARKS[name])
         except (ContestError, ServerError) as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)
-            broken.append(name)
-            continue
-        sections[name] = page.section(found[name], on)
+        except Exception:  # the others have taken minutes, which must not be lost
+            traceback.print_exc()
+        else:
+            sections[name] = page.section(found[name], on)
+    broken = [name for name in names if name not in found]
     print(f"\n{table(found)}")
     if not options.no_page:
         page.write(sections)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -122,5 +123,7 @@ def inventory(service: QuotaProxy) -> dict[str, object]:
 
 
 def _tools() -> Iterator[str]:
-    for words in (["bash", "--version"], ["curl", "--version"], ["docker", "--version"]):
-        yield subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("(")[0].splitlines()[0]
+    for program in ("bash", "curl", "docker"):
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        version = re.search(r"\d+(\.\d+)+", told)
+        yield f"{program} {version[0] if version else 'of some version'}"

@@ -23,7 +23,7 @@ def section(figures: Iterable[Figure], on: Sequence[str]) -> str:
     """A table of figures, and a line for each of ``on``: when, on what, beside what else of the machine."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(figure.cells() for figure in figures)]
     table = "\n".join(f"| {' | '.join(cells)} |".replace("  |", " |") for cells in rows)
-    return "\n\n".join((table, "  \n".join(on)))
+    return "\n\n".join((table, *on))
 
 
 def check(page: str, names: Iterable[str]) -> None:

@@ -93,7 +93,7 @@ def test_only_what_was_measured_anew_is_replaced() -> None:
     assert new.endswith(after)
     assert "old" not in new
     assert "| ours | wall | 2.00 s (1.00 to 3.00 in 3) | theirs |" in new
-    assert "2 cores.  \nasyncssh 2.24." in new
+    assert "2 cores.\n\nasyncssh 2.24." in new
     assert page.rewritten(new, {"first": "old"}).replace("\n\nold\n\n", "\nold\n") == PAGE
 
 
