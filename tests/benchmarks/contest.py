@@ -19,7 +19,8 @@ from tests.benchmarks.figures import Figure
 
 #: What of the caller's surroundings would change what is measured.
 SURROUNDINGS = (
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"),
+    *("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "CI", "BUILD_NUMBER"),
     *("DOCKER_HOST", "DOCKER_TLS_VERIFY", "SSH_AUTH_SOCK", "COLUMNS", "FORCE_COLOR", "NO_COLOR"),
 )
 

@@ -85,8 +85,10 @@ def contest() -> Iterator[Contest]:
         expected = {"status": 200, "json": {"ok": True}}
         endpoints = {f"origin-{at:04}": {"url": url, "expect": expected} for at, url in enumerate(origins.urls)}
         (folder / "inventory.yaml").write_text(json.dumps({"endpoints": endpoints}))
-        muster = (*PYTEST, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks"))
-        muster = (*muster, "--inventory", str(folder / "inventory.yaml"), "--reports", str(folder / "reports"))
+        muster = (
+            *(*PYTEST, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks")),
+            *("--inventory", str(folder / "inventory.yaml"), "--reports", str(folder / "reports")),
+        )
 
         def python(*words: str) -> tuple[str, ...]:
             return (sys.executable, *words)
