@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import muster
 
 #: What pytest loads of ours where there is no inventory.
@@ -77,3 +79,12 @@ def test_a_run_over_this_machine_imports_what_this_machine_needs(tmp_path: Path)
     found = imported(tmp_path, "--inventory", "here.yaml")
     assert "muster.facts.load" in found
     assert found & UNUSED == set()
+
+
+@pytest.mark.parametrize("inventory", ["hosts: {here: {connection: local}}", "hosts: {here: {connexion: local}}"])
+def test_garbage_is_looked_for_again_when_a_run_is_over(tmp_path: Path, inventory: str) -> None:
+    (tmp_path / "here.yaml").write_text(inventory)
+    (tmp_path / "test_load.py").write_text(CHECK)
+    program = "import gc, pytest; pytest.main(['--inventory', 'here.yaml']); assert gc.isenabled(), 'it stayed off'"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
