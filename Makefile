@@ -35,7 +35,7 @@ demo: .venv/installed  ## start a small service, show every verdict once, stop i
 test: provision .venv/installed-for-tests lint  ## the tests of the suite itself, with real servers
 	@$(BIN)/pytest -c tests/pytest.ini --rootdir tests -n 2 --dist loadfile -q tests $(ARGS)
 
-bench: .venv/installed-for-tests  ## how fast it is beside plain pytest and testinfra, in ratios (docs/benchmarks.md)
+bench: .venv/installed-for-tests  ## how fast it is beside what it takes the place of; writes docs/benchmarks.md, takes 20 minutes
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 provision:  ## install what the tests need and this machine lacks, where that may be done

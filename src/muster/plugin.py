@@ -5,13 +5,14 @@ Without an inventory, by ``--inventory`` or the ini option ``muster_inventory``,
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from muster.verdict import EXIT_CONFIGURATION, EXIT_NOTHING
+from muster.exits import EXIT_CONFIGURATION, EXIT_NOTHING
 
 if TYPE_CHECKING:
     from muster.suite import Suite
@@ -88,8 +89,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
     """Start anew where pytest took the folder of an inventory or of the reports for that of the tests.
 
     Before it knows the options of plugins, pytest looks for its ini file beside every argument that is a path,
-    such as the FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none.
+    such as the FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none. Where ``-c`` names the ini file,
+    it looks for none.
     """
+    if config.option.inifilename:
+        return None
     here = config.invocation_params.dir
     arguments = [str(argument) for argument in config.invocation_params.args]
     apart = [place for place, word in enumerate(arguments[:-1]) if word in ("--inventory", "--reports", "--html")]
@@ -108,6 +112,16 @@ def pytest_configure(config: pytest.Config) -> None:
     paths = inventory_paths(config)
     if not paths or _only_tells(config):
         return
+    gc.disable()  # what is imported and read from here on is no garbage; the run enables it again
+    try:
+        _start(config, paths)
+    except BaseException:
+        gc.enable()
+        raise
+
+
+def _start(config: pytest.Config, paths: list[Path]) -> None:
+    """Read the inventory, and register what makes a run of it."""
     from muster.report.folder import Folder, FolderError
     from muster.run import Run
 

@@ -157,6 +157,7 @@ class Document:
         # A file in which each alias is worth more than that has been written to swell.
         self._budget = 20_000 + 10 * len(self.content)
         self._merging = 0
+        self._by_key: dict[MappingNode, dict[object, tuple[Node, Node]]] = {}
 
     def _fail(self, text: str, line: int = 1, column: int = 1) -> InventoryError:
         return InventoryError([Problem(Position(self.name, line, column), text)])
@@ -242,6 +243,7 @@ class Document:
                 self.problem(source, "<< needs a mapping, such as *name")
         if merged:
             node.value = list(found.values())
+            self._by_key.pop(node, None)
         return found
 
     def _merged(self, source: MappingNode) -> dict[str, tuple[Node, Node]]:
@@ -316,9 +318,16 @@ class Document:
         for step in path:
             if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
                 node = shown = node.value[step]
-            elif isinstance(node, MappingNode):
-                for name, value in node.value:
-                    if isinstance(name, ScalarNode) and name.value == step:
-                        node, shown = value, name if key else value
-                        break
+            elif isinstance(node, MappingNode) and step in (keys := self._keys(node)):
+                name, node = keys[step]
+                shown = name if key else node
         return self.position(shown), node
+
+    def _keys(self, node: MappingNode) -> dict[object, tuple[Node, Node]]:
+        """Key node and value node by key, the first of each; kept, for each of 10,000 hosts is looked up by it."""
+        if (found := self._by_key.get(node)) is None:
+            found = self._by_key[node] = {}
+            for name, value in node.value:
+                if isinstance(name, ScalarNode):
+                    found.setdefault(name.value, (name, value))
+        return found

@@ -300,8 +300,10 @@ class Level:
         value: Any = entry
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, str):
+            return
         position, node = self.document.at(self.node, (*path, *keys))
-        if isinstance(value, str) and "${" not in str(node.value):
+        if "${" not in str(node.value):
             problems.add(position, f"a {keys[-1]} stands here; take it from ${{env:NAME}} or ${{file:/path}}")
 
     def _limits(self, limits: dict[str, dict[str, Any]], path: tuple[str, ...], problems: Problems) -> None:
