@@ -11,6 +11,7 @@ from muster.probes import Attempt, Unobserved
 from muster.targets import Host
 from muster.transports.link import Link, NotReached, seen
 from muster.transports.local import LocalLink
+from muster.transports.names import Names
 
 if TYPE_CHECKING:
     from muster.transports.docker import Engine
@@ -45,6 +46,7 @@ class Pool:
         self._engines: dict[Host, Engine] = {}
         self._servers: dict[Host, Servers] = {}
         self._opening: dict[str, asyncio.Semaphore] = {}
+        self._names = Names()
         self._http: Http | None = None
         self._keys: Keys | None = None
 
@@ -73,7 +75,7 @@ class Pool:
         nowhere = host.connection.kind == "none"
         if nowhere and host.docker.url is None:
             raise Unobserved("missing", "no Docker engine: connection none has no login to reach its socket by")
-        link = LocalLink() if nowhere else await self.link(host)
+        link = LocalLink(self._names) if nowhere else await self.link(host)
         # The engine that a container is reached through is the one that is asked about it.
         if host not in self._engines:
             self._engines[host] = Engine(link, host.docker, timeout=host.timeout)
@@ -101,7 +103,7 @@ class Pool:
 
     async def network(self, host: Host) -> Link:
         """The link that the host's network is reached over: of a host without a login, this machine's is."""
-        return LocalLink() if host.connection.kind == "none" else await self.link(host)
+        return LocalLink(self._names) if host.connection.kind == "none" else await self.link(host)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -110,16 +112,13 @@ class Pool:
         for each in (self._engines, self._servers, self._links):
             each.clear()
         await asyncio.gather(*(each.close() for each in over), return_exceptions=True)
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
         await asyncio.gather(*(_closed(link) for link in links), return_exceptions=True)
 
     async def _open(self, host: Host) -> Link:
         connection = host.connection
         match connection.kind:
             case "local":
-                return LocalLink(sudo=connection.sudo)
+                return LocalLink(self._names, sudo=connection.sudo)
             case "none":
                 raise Unobserved("missing", "nothing can be run there: connection none has no login")
             case "docker":
@@ -132,7 +131,7 @@ class Pool:
         from muster.transports.docker import Engine
 
         via = host.connection.via
-        around = await self._gateway(via) if via else LocalLink()
+        around = await self._gateway(via) if via else LocalLink(self._names)
         self._engines[host] = engine = Engine(around, host.docker, timeout=host.timeout)
         return await open_link(host, engine)
 
