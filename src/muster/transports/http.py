@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 import time
 import zlib
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from muster.questions.http import Answered, Exchange, HttpRequest, without_crede
 from muster.text import printable
 from muster.transports import http1
 from muster.transports.link import Link, StreamRefused
-from muster.transports.outcomes import RETRY_AFTER, from_os_error, worth_another_try
-from muster.transports.secured import client_context, secured, why
+from muster.transports.outcomes import RETRY_AFTER, worth_another_try
+from muster.transports.secured import client_context, secured
 from muster.transports.urls import Url, credentials
 
 LONGEST_REASON = 160
@@ -101,20 +100,8 @@ class Http:
                 raise Unobserved(refused.attempt.cause or "network", str(refused.attempt)) from None
             named = url.host if refused.attempt.outcome == "no such name" else where
             return Exchange(replace(refused.attempt, detail=refused.attempt.detail or named))
-        except ssl.SSLError as error:
-            return Exchange(Attempt("TLS failed", "wrong", why(error)))
-        except http1.NoAnswer:
-            return Exchange(Attempt("reset", "network", f"{where} closed the connection without an answer"))
-        except http1.NotHttp as error:
-            return Exchange(Attempt("not HTTP", "unreadable", f"{where} answered: {error}"))
-        except http1.CutOff as error:
-            return Exchange(Attempt("cut off", "unreadable", str(error)))
         except ValueError as error:
             return Exchange(Attempt("failed", "unreadable", f"{where}: {printable(str(error), LONGEST_REASON)}"))
-        except TimeoutError:
-            raise
-        except OSError as error:
-            return Exchange(from_os_error(error, where))
 
     async def _exchanged(self, link: Link, request: HttpRequest, hop: _Hop, progress: _Progress) -> Exchange:
         began = time.monotonic()
@@ -129,7 +116,8 @@ class Http:
                 certificate = stream.certificate
             progress.connected = True
             body = (hop.body or "").encode()
-            answer = await http1.ask((reader, writer), hop.method, url.target, self._headers(hop, body), body)
+            headers = self._headers(hop, body)
+            answer = await http1.ask((reader, writer), url.where, hop.method, url.target, headers, body)
             progress.answering = True
             received, truncated = await _body(answer, request.max_bytes)
         finally:

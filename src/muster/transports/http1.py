@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 
 import h11
 
+from muster.probes import Attempt
 from muster.text import printable, size
-from muster.transports.link import Reader, Stream
+from muster.transports.link import Reader, Stream, StreamRefused
+from muster.transports.outcomes import from_os_error
 
 READ_AT_ONCE = 65_536
 
@@ -22,6 +25,7 @@ FRAMING_MAX_BYTES, FRAMING_MAX_TIMES = 1_048_576, 8
 """So much may come altogether: these bytes, and so many for each of the body. Around a chunk of one byte are five."""
 
 PROTOCOL = b"HTTP/"
+SWITCHING = 101
 TOO_LARGE = 431
 """What h11 says of headers that are too long (RFC 6585, 5)."""
 
@@ -30,24 +34,14 @@ LONGEST_EXCERPT, LONGEST_REASON = 100, 160
 Headers = Sequence[tuple[str, str]]
 
 
-class NotHttp(Exception):
-    """What came is no answer of HTTP; says what it is."""
-
-
-class CutOff(Exception):
-    """An answer ended too early, or its body is broken; says how."""
-
-
-class NoAnswer(Exception):
-    """The other end closed the connection without a word."""
-
-
-async def ask(stream: Stream, method: str, target: str, headers: Headers, body: bytes = b"") -> Answer:
+async def ask(stream: Stream, where: str, method: str, target: str, headers: Headers, body: bytes = b"") -> Answer:
     """Send a request, and read its answer up to the body. The headers name the host, and the length of the body.
+
+    ``where`` is who is asked, for messages.
 
     Raises:
         ValueError: there can be no such request.
-        NotHttp, CutOff, NoAnswer, OSError: there is no answer.
+        StreamRefused: there is no answer.
     """
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX_BYTES)
     reader, writer = stream
@@ -55,13 +49,13 @@ async def ask(stream: Stream, method: str, target: str, headers: Headers, body: 
     # A server that does not want all of a request may say so before it has read it.
     with contextlib.suppress(ConnectionError):
         await writer.drain()
-    receiving = _Receiving(connection, reader)
+    receiving = _Receiving(connection, reader, where)
     for _ in range(INTERIM_MAX + 1):
         event = await receiving.event()
         assert isinstance(event, h11.InformationalResponse | h11.Response)
-        if event.status_code >= 200 or event.status_code == 101:
+        if event.status_code >= 200 or event.status_code == SWITCHING:
             return Answer(event, receiving)
-    raise NotHttp(f"more than {INTERIM_MAX} answers of 1xx, and no other")
+    raise receiving.not_http(f"more than {INTERIM_MAX} answers of 1xx, and no other")
 
 
 class Answer:
@@ -82,37 +76,42 @@ class Answer:
         """The next piece of the body; nothing where it has ended.
 
         Raises:
-            CutOff: the answer has ended, and the body has not.
+            StreamRefused: the answer has ended, and the body has not.
         """
-        try:
-            event = await self._receiving.event()
-        except OSError as error:
-            raise broken(error.strerror or str(error) or type(error).__name__) from None
+        event = await self._receiving.event()
         return bytes(event.data) if isinstance(event, h11.Data) else b""
 
 
 class _Receiving:
     """What comes back over the stream, event by event."""
 
-    def __init__(self, connection: h11.Connection, reader: Reader) -> None:
+    def __init__(self, connection: h11.Connection, reader: Reader, where: str) -> None:
         self._connection = connection
         self._reader = reader
+        self._where = where
         self._start = b""
         self._heard = self._of_body = 0
         self._in_body = self._ended = False
 
     async def event(self) -> object:
-        """The next event of h11. Raises as `ask` does."""
+        """The next event of h11. Raises `StreamRefused` where there is none."""
         try:
             while (event := self._connection.next_event()) is h11.NEED_DATA:
                 self._receive(await self._reader.read(READ_AT_ONCE))
         except h11.RemoteProtocolError as error:
             raise self._failure(error) from None
+        except OSError as error:
+            if self._in_body:
+                raise broken(error.strerror or str(error) or type(error).__name__) from None
+            raise StreamRefused(from_os_error(error, self._where)) from None
         if isinstance(event, h11.Data):
             self._of_body += len(event.data)
         elif isinstance(event, h11.Response):
             self._in_body = True
         return event
+
+    def not_http(self, said: str) -> StreamRefused:
+        return StreamRefused(Attempt("not HTTP", "unreadable", f"{self._where} answered: {said}"))
 
     def _receive(self, received: bytes) -> None:
         self._connection.receive_data(received)
@@ -121,24 +120,26 @@ class _Receiving:
         if len(self._start) < LONGEST_EXCERPT:
             self._start += received[:LONGEST_EXCERPT]
             if not self._start:
-                raise NoAnswer
+                closed = f"{self._where} closed the connection without an answer"
+                raise StreamRefused(Attempt("reset", "network", closed))
             if not self._start.startswith(PROTOCOL[: len(self._start)]):
                 # Who speaks something else may wait for us to go on.
-                raise NotHttp(self._first_line)
+                raise self.not_http(self._first_line)
         if self._heard > FRAMING_MAX_BYTES + FRAMING_MAX_TIMES * self._of_body:
             raise broken("what comes is hardly anything but framing")
 
-    def _failure(self, error: h11.RemoteProtocolError) -> NotHttp | CutOff:
+    def _failure(self, error: h11.RemoteProtocolError) -> StreamRefused:
         if self._in_body:
             return broken(str(error))
         if self._ended:
-            return CutOff("the connection was closed in the headers")
+            closed = f"{self._where} closed the connection in the midst of its headers"
+            return StreamRefused(Attempt("cut off", "unreadable", closed))
         why = str(error)
         if error.error_status_hint == TOO_LARGE:
             why = f"headers of more than {size(HEAD_MAX_BYTES)}"
         elif "_SWITCH_UPGRADE" in why:
             why = "it was not asked for another protocol"
-        return NotHttp(printable(f"{self._first_line}: {why}", LONGEST_REASON))
+        return self.not_http(printable(f"{self._first_line}: {why}", LONGEST_REASON))
 
     @property
     def _first_line(self) -> str:
@@ -146,16 +147,16 @@ class _Receiving:
         return printable(line.decode("utf-8", "backslashreplace").strip(), LONGEST_EXCERPT) or "an empty line"
 
 
+def broken(why: str) -> StreamRefused:
+    """The failure of an answer whose body is broken in this way."""
+    return StreamRefused(Attempt("cut off", "unreadable", f"the body is broken: {printable(why, LONGEST_REASON)}"))
+
+
 def _packed(connection: h11.Connection, method: str, target: str, headers: Headers, body: bytes) -> bytes:
-    """A request as it is sent. Raises ValueError where it is none."""
+    """A request as it is sent. Raises ValueError, which does not show what may be secret, where it is none."""
     encoded = [(name.encode(), value.strip().encode()) for name, value in headers]
     events = (h11.Request(method=method, target=target, headers=encoded), h11.Data(body), h11.EndOfMessage())
     try:
         return b"".join(connection.send(event) or b"" for event in events)
     except h11.LocalProtocolError as error:
-        raise ValueError(str(error)) from None
-
-
-def broken(why: str) -> CutOff:
-    """The failure of an answer whose body is broken in this way."""
-    return CutOff(f"the body is broken: {printable(why, LONGEST_REASON)}")
+        raise ValueError(re.split(" b['\"]", str(error))[0]) from None

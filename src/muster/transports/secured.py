@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import ssl
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from muster.probes import Unobserved
-from muster.transports.link import Stream
+from muster.probes import Attempt, Unobserved
+from muster.transports.link import Stream, StreamRefused
+from muster.transports.outcomes import from_os_error
 
 T = TypeVar("T")
 
@@ -19,11 +19,7 @@ READ_AT_ONCE = 65_536
 
 
 class Secured:
-    """A stream in TLS: reader and writer in one, over those of another. Open it with `secured`.
-
-    What is wrong with the TLS is an `ssl.SSLError`, which may come with what is read first: only then a server says
-    that it wants a certificate of its client (TLS 1.3).
-    """
+    """A stream in TLS: reader and writer in one, over those of another. `secured` makes one."""
 
     def __init__(self, stream: Stream, context: ssl.SSLContext, name: str) -> None:
         self._reader, self._writer = stream
@@ -40,15 +36,26 @@ class Secured:
             await self._done(self._tls.do_handshake)
             await self.drain()
         except ssl.SSLEOFError:
-            raise ConnectionResetError(errno.ECONNRESET, "closed in the TLS handshake") from None
+            raise StreamRefused(Attempt("reset", "network")) from None
+        except ssl.SSLError as error:
+            raise _failed(error) from None
+        except OSError as error:
+            raise StreamRefused(from_os_error(error)) from None
 
     async def read(self, n: int = -1, /) -> bytes:
-        """What has come, ``n`` bytes of it at most; nothing where the stream has ended."""
+        """What has come, ``n`` bytes of it at most; nothing where the stream has ended.
+
+        Raises:
+            StreamRefused: what came is no TLS, or the server wants a certificate of its client, which it says only
+                after the handshake (TLS 1.3).
+        """
         try:
             return await self._done(lambda: self._tls.read(READ_AT_ONCE if n < 0 else n))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             # Many servers hang up without the farewell of TLS. How long an answer is, HTTP says itself.
             return b""
+        except ssl.SSLError as error:
+            raise _failed(error) from None
 
     def write(self, data: bytes, /) -> None:
         self._tls.write(data)
@@ -85,8 +92,8 @@ async def secured(stream: Stream, context: ssl.SSLContext, name: str) -> Secured
     """Shake hands with a server of this name, which is what its certificate has to be for.
 
     Raises:
-        ssl.SSLError: they did not come to terms.
-        OSError: the stream broke.
+        StreamRefused: they did not come to terms; it has a detail only where the server is to blame for it.
+        ValueError: there can be no server of this name.
     """
     made = Secured(stream, context, name)
     await made.handshake()
@@ -120,6 +127,6 @@ def _context(ca_file: str | None, _stamp: int, lenient: bool, verify: bool) -> s
     return made
 
 
-def why(error: ssl.SSLError) -> str:
-    """What is wrong with the TLS, in words."""
-    return getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
+def _failed(error: ssl.SSLError) -> StreamRefused:
+    why = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
+    return StreamRefused(Attempt("TLS failed", "wrong", why))
