@@ -155,8 +155,8 @@ def broken(why: str) -> StreamRefused:
 def _packed(connection: h11.Connection, method: str, target: str, headers: Headers, body: bytes) -> bytes:
     """A request as it is sent. Raises ValueError, which does not show what may be secret, where it is none."""
     encoded = [(name.encode(), value.strip().encode()) for name, value in headers]
-    events = (h11.Request(method=method, target=target, headers=encoded), h11.Data(body), h11.EndOfMessage())
     try:
+        events = (h11.Request(method=method, target=target, headers=encoded), h11.Data(body), h11.EndOfMessage())
         return b"".join(connection.send(event) or b"" for event in events)
     except h11.LocalProtocolError as error:
         raise ValueError(re.split(" b['\"]", str(error))[0]) from None
