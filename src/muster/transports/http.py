@@ -131,16 +131,16 @@ class Http:
     def _headers(self, hop: _Hop, body: bytes) -> list[tuple[str, str]]:
         """The headers of a request: its own, and those without which it cannot be."""
         headers = {
-            "host": hop.url.authority,
-            "user-agent": self._agent,
-            "accept": "*/*",
-            "accept-encoding": "gzip",
-            "connection": "close",
+            "Host": hop.url.authority,
+            "User-Agent": self._agent,
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip",
+            "Connection": "close",
         }
         if body or hop.method in WITH_BODY:
-            headers["content-length"] = str(len(body))
+            headers["Content-Length"] = str(len(body))
         own = {name.lower() for name, _ in hop.headers}
-        return [*((name, value) for name, value in headers.items() if name not in own), *hop.headers]
+        return [*((name, value) for name, value in headers.items() if name.lower() not in own), *hop.headers]
 
 
 @dataclass(slots=True)

@@ -73,7 +73,7 @@ def _found(name: str) -> Found:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
         return error
-    except UnicodeError:
+    except ValueError:
         # Two dots in a row, or a part of more than 63 characters.
         return socket.gaierror(socket.EAI_NONAME, "no such name")
     return [(family, place) for family, _, _, _, place in found]
