@@ -30,12 +30,17 @@ FILES_SPARED = 128
 FILES_PER_HOST = 24
 """File descriptors that a host may take: its connection, and two for each stream over it, with some to spare."""
 
+FILES_BY_ENDPOINTS = 8
+"""One file descriptor in so many is for an endpoint that is asked from this machine, which takes one."""
+
 
 class Pool:
     """The links to the hosts, and what goes over them.
 
     ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as
-    many as this process may have, up to a bound. All methods are called on one event loop.
+    many as this process may have, up to a bound. Who asks something that is timed holds ``turn`` for one turn of the
+    event loop before: else a thousand answers would lie about, and seem slow, until all have been asked for. All
+    methods are called on one event loop.
     """
 
     def __init__(self, hosts: Mapping[str, Host]) -> None:
@@ -46,9 +51,15 @@ class Pool:
         self._engines: dict[Host, Engine] = {}
         self._servers: dict[Host, Servers] = {}
         self._opening: dict[str, asyncio.Semaphore] = {}
+        self.turn = asyncio.Lock()
         self._names = Names()
         self._http: Http | None = None
         self._keys: Keys | None = None
+
+    @property
+    def endpoints_at_once(self) -> int:
+        """How many endpoints of the top level may be asked at once."""
+        return max(1, (self.files - FILES_SPARED) // FILES_BY_ENDPOINTS)
 
     async def link(self, host: Host) -> Link:
         """The host's one connection, opened when it is first asked for.
