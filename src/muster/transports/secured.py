@@ -76,7 +76,9 @@ class Secured:
             try:
                 return step()
             except ssl.SSLWantReadError:
-                await self.drain()
+                # Where it cannot be sent, the server may have said why before.
+                with contextlib.suppress(ConnectionError):
+                    await self.drain()
             except ssl.SSLError:
                 # The server is told why.
                 with contextlib.suppress(OSError):
