@@ -116,7 +116,7 @@ def test_what_is_long_is_sent_whole_while_the_other_end_reads() -> None:
         received = b""
         while len(received) < 5_000_000:
             received += await asyncio.wait_for(other.read(1_000_000), PATIENCE)
-        await sending
+        await asyncio.wait_for(sending, PATIENCE)
         stream.write_eof()
         assert await asyncio.wait_for(other.read(1), PATIENCE) == b""
         other.write(b"still there")
@@ -145,26 +145,25 @@ def test_who_reads_from_a_stream_that_is_closed_gets_nothing() -> None:
 
 
 def test_a_stream_that_is_closed_takes_nothing_from_the_next_of_its_number() -> None:
-    async def in_turn() -> bytes:
+    async def in_turn() -> None:
+        loop = asyncio.get_running_loop()
         first, _ = pair()
         reading = asyncio.create_task(first.read(1))
         await asyncio.sleep(0)
-        number = first._number
         reading.cancel()
+        number = first._number
         first.close()
-        second, theirs = pair()
-        assert second._number == number, "the test needs the number again"
-        waiting = asyncio.create_task(second.read(5))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        theirs.send(b"hello")
-        try:
-            return await asyncio.wait_for(waiting, PATIENCE)
-        finally:
-            second.close()
-            theirs.close()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            assert ours.fileno() == number, "the test needs the number again"
+            heard = asyncio.Event()
+            loop.add_reader(ours, heard.set)
+            await asyncio.wait([reading])
+            theirs.send(b"hello")
+            await asyncio.wait_for(heard.wait(), PATIENCE)
+            loop.remove_reader(ours)
 
-    assert asyncio.run(in_turn()) == b"hello"
+    asyncio.run(in_turn())
 
 
 # Names

@@ -129,16 +129,16 @@ class _Receiving:
             raise broken("what comes is hardly anything but framing")
 
     def _failure(self, error: h11.RemoteProtocolError) -> StreamRefused:
+        why = str(error)
+        if error.error_status_hint == TOO_LARGE:
+            why = f"more than {size(HEAD_MAX_BYTES)} of {'framing' if self._in_body else 'headers'}"
+        elif "_SWITCH_UPGRADE" in why:
+            why = "it was not asked for another protocol"
         if self._in_body:
-            return broken(str(error))
+            return broken(why)
         if self._ended:
             closed = f"{self._where} closed the connection in the midst of its headers"
             return StreamRefused(Attempt("cut off", "unreadable", closed))
-        why = str(error)
-        if error.error_status_hint == TOO_LARGE:
-            why = f"headers of more than {size(HEAD_MAX_BYTES)}"
-        elif "_SWITCH_UPGRADE" in why:
-            why = "it was not asked for another protocol"
         return self.not_http(printable(f"{self._first_line}: {why}", LONGEST_REASON))
 
     @property

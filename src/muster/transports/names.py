@@ -41,7 +41,8 @@ class Names:
             self._begin()
         found = await asyncio.shield(self._known[name])
         if isinstance(found, OSError):
-            raise found
+            # One of its own for each: what is raised keeps the frames that it goes through.
+            raise type(found)(*found.args)
         return found
 
     def _begin(self) -> None:
