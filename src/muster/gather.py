@@ -83,8 +83,7 @@ class Gatherer:
         imported.add_done_callback(seen)
         slots = asyncio.Semaphore(self._concurrency)
         visits = [
-            _Visit(self.pool, host, asks, observations, progress, self._concurrency, imported)
-            for host, asks in plan.hosts.items()
+            _Visit(self.pool, host, asks, observations, progress, imported) for host, asks in plan.hosts.items()
         ]
 
         async def visit(each: _Visit) -> None:
@@ -114,7 +113,6 @@ class _Visit:
         asks: Sequence[Ask],
         observations: Observations,
         progress: Progress | None,
-        concurrency: int,
         imported: asyncio.Task[None],
     ) -> None:
         self.host = host
@@ -124,7 +122,7 @@ class _Visit:
         self._imported = imported
         self._left: dict[Question, Ask] = {ask.question: ask for ask in asks}
         # Where the suite runs there is no sshd to spare, and every endpoint of the top level is asked from here.
-        self._in_flight = asyncio.Semaphore(concurrency if host is RUNNER else IN_FLIGHT)
+        self._in_flight = asyncio.Semaphore(pool.endpoints_at_once if host is RUNNER else IN_FLIGHT)
 
     @property
     def patience(self) -> float:
@@ -178,6 +176,8 @@ class _Visit:
             # Engines and database servers bound by themselves what they are asked at once.
             bounded = question.asked in ("engine", "server")
             async with contextlib.nullcontext() if bounded else self._in_flight:
+                async with self._pool.turn:
+                    await asyncio.sleep(0)
                 began = time.monotonic()
                 answer = await self._answer(question)
         except NotReached as down:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
-from urllib.parse import urlsplit
-
-import docker
-import requests
+from urllib.parse import quote, urlsplit
 
 from muster.probes import Attempt, Unobserved
 from muster.questions.docker import AskEngine
 from muster.targets import Host
 from muster.transports.docker import Engine
+from muster.transports.engine_api import Failed, Gone
 from muster.transports.link import Link, Listener, NotReached, Shell, Stream, StreamRefused
 from muster.transports.outcomes import from_os_error, from_text
-from muster.transports.threads import in_thread
 
 HEADER = struct.Struct(">BxxxL")
 """Before each piece of output: 1 for standard output or 2 for standard error, and its length (Docker API, attach)."""
@@ -93,21 +90,23 @@ class ContainerLink(Link):
 
     async def _exec(self, argv: Sequence[str], listener: Listener) -> _Process:
         """Start a program in the container, with a connection of asyncio's for its three streams."""
-        client = await self._engine.client()
+        attached = dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr"), True)
         try:
-            made = await in_thread(
-                lambda: client.exec_create(self._container, list(argv), stdin=True, user=self._as)["Id"]
+            made = await self._engine.called(
+                f"{_path_of(self._container)}/exec", {**attached, "Cmd": list(argv), "User": self._as}
             )
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            raise Unobserved("missing", f"docker exec in {self._container}: {_explained(error)}") from None
+            path = f"/exec/{quote(made.json['Id'], safe='')}"
+        except (Failed, KeyError, TypeError) as error:
+            raise Unobserved("missing", f"docker exec in {self._container}: {error}") from None
 
-        def status() -> int | None:
+        async def status() -> int | None:
             try:
-                code = client.exec_inspect(made)["ExitCode"]
-            except (docker.errors.DockerException, requests.RequestException, KeyError):
+                code = (await self._engine.called(f"{path}/json")).json["ExitCode"]
+            except (Failed, Unobserved, KeyError, TypeError):
                 return None
             return code if isinstance(code, int) else None
 
+        start = f"{await self._engine.prefix()}{path}/start"
         address = urlsplit(await self._engine.base_url())
         loop = asyncio.get_running_loop()
 
@@ -123,7 +122,7 @@ class ContainerLink(Link):
             raise Unobserved("network", f"docker exec in {self._container}: {from_os_error(error)}") from None
         try:
             # What is sent before the engine has answered gets lost there.
-            refused = await process.start(made, client.api_version)
+            refused = await process.start(start)
         except asyncio.CancelledError:
             process.abandon()
             raise
@@ -136,13 +135,12 @@ class ContainerLink(Link):
 class _Process(asyncio.Protocol):
     """Takes the output of a program in a container apart.
 
-    The SDK hands out the socket of such a program only as part of an answer that it keeps, so this asks by
-    itself: one request, after which the connection belongs to the program (Docker API, "exec start").
+    After one request the connection belongs to the program (Docker API, "exec start").
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, listener: Listener, status: Callable[[], int | None]) -> None:
+    def __init__(self, listener: Listener, status: Callable[[], Awaitable[int | None]]) -> None:
         self._listener = listener
         self._status = status
         self._buffer = bytearray()
@@ -153,11 +151,11 @@ class _Process(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    async def start(self, exec_id: str, version: str) -> str:
-        """Start the program; returns what the engine answered where it did not."""
+    async def start(self, path: str) -> str:
+        """Start the program by a POST to this path; returns what the engine answered where it did not."""
         body = b'{"Detach": false, "Tty": false}'
         self.transport.write(
-            f"POST /v{version}/exec/{exec_id}/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n"
             f"Upgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
@@ -211,7 +209,7 @@ class _Process(asyncio.Protocol):
         self.transport.write(script)
 
     async def _end(self) -> None:
-        status = await in_thread(self._status)
+        status = await self._status()
         self._listener.ended(status, "the engine closed the connection")
 
 
@@ -276,13 +274,12 @@ async def open_link(host: Host, engine: Engine) -> ContainerLink:
     attempt: Attempt = answer.attempt
     if not attempt.connected:
         raise NotReached(attempt, f"docker: {attempt}")
-    client = await engine.client()
     try:
-        state = (await in_thread(lambda: client.inspect_container(name)))["State"]["Status"]
-    except docker.errors.NotFound:
+        state = (await engine.called(f"{_path_of(name)}/json")).json["State"]["Status"]
+    except Gone:
         attempt = Attempt("missing", "missing", f"there is no container {name}")
-    except (docker.errors.DockerException, requests.RequestException, KeyError, TypeError) as error:
-        attempt = Attempt("failed", "unreadable", f"container {name}: {_explained(error)}")
+    except (Failed, KeyError, TypeError) as error:
+        attempt = Attempt("failed", "unreadable", f"container {name}: {error}")
     else:
         if state == "running":
             return ContainerLink(attempt, engine, host)
@@ -290,5 +287,5 @@ async def open_link(host: Host, engine: Engine) -> ContainerLink:
     raise NotReached(attempt, f"docker: {attempt}")
 
 
-def _explained(error: Exception) -> str:
-    return " ".join(str(getattr(error, "explanation", None) or error or type(error).__name__).split())[:160]
+def _path_of(container: str) -> str:
+    return f"/containers/{quote(container, safe='')}"

@@ -10,8 +10,6 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import docker
-
 from muster.probes import Attempt, Unobserved
 from muster.questions.docker import (
     AskEngine,
@@ -48,7 +46,6 @@ class Engine:
     def __init__(self, link: Link, engine: DockerEngine, *, timeout: float) -> None:
         self._link = link
         self._api = EngineApi(link, engine, timeout=timeout)
-        self._client: docker.APIClient | None = None
         self._asked: dict[object, asyncio.Task[Any]] = {}
 
     async def ask(self, question: Ask) -> Any:
@@ -83,21 +80,27 @@ class Engine:
         for task in self._asked.values():
             task.cancel()
         await self._api.close()
-        if self._client is not None:
-            self._client.close()
 
-    async def client(self) -> docker.APIClient:
-        """The SDK's client, speaking the newest version that the engine speaks.
+    async def called(self, path: str, sent: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Said:
+        """What the engine answers to a path below its version, with ``sent`` as JSON where there is any.
+
+        Raises:
+            Failed: it does not; `Gone` where what was asked for is not there.
+            Unobserved: the engine cannot be reached.
+        """
+        path = await self.prefix() + path
+        return await (self._api.get(path, timeout=timeout) if sent is None else self._api.post(path, sent))
+
+    async def prefix(self) -> str:
+        """What stands before every path that has a version: the newest that the engine speaks.
 
         Raises:
             Unobserved: the engine does not answer.
         """
-        answer = await self.ask(AskEngine())
-        if not answer.attempt.connected:
+        answer: EngineAnswer = await self._once(AskEngine, self._version)
+        if answer.version is None:
             raise Unobserved(answer.attempt.cause or "network", f"Docker engine: {answer.attempt}")
-        if self._client is None:
-            self._client = await self._api.client(answer.version["ApiVersion"])
-        return self._client
+        return f"/v{answer.version['ApiVersion']}"
 
     async def _once(self, key: object, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What ``ask`` gives, or how it fails, the first time that it is asked for by ``key``."""
@@ -186,7 +189,7 @@ class Engine:
         counting = LogCount(question.counts, now, framed=not terminal)
         since = int(now - max((each.window for each in question.counts), default=0.0))
         words = f"stdout=1&stderr=1&timestamps=1&since={max(since, 0)}"
-        path = f"{await self._prefix()}{_path_of(matches.inspected)}/logs?{words}"
+        path = f"{await self.prefix()}{_path_of(matches.inspected)}/logs?{words}"
         try:
             await self._api.read(path, counting.take, timeout=question.timeout)
         except Gone:
@@ -222,16 +225,10 @@ class Engine:
             )
         return LogFile(matches, await size_of(path, self._link))
 
-    async def _prefix(self) -> str:
-        """What stands before every path that has a version."""
-        answer: EngineAnswer = await self._once(AskEngine, self._version)
-        assert answer.version is not None
-        return f"/v{answer.version['ApiVersion']}"
-
     async def _called(self, path: str, timeout: float | None = None) -> Said:
         """What the engine answers. Raises `Gone` where what was asked for is not there, else `Unobserved`."""
         try:
-            return await self._api.get(await self._prefix() + path, timeout=timeout)
+            return await self.called(path, timeout=timeout)
         except Gone:
             raise
         except Failed as failed:

@@ -7,27 +7,27 @@ import json
 import math
 import os
 import ssl
-import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import docker
-import requests
-
 from muster.probes import Attempt, Cause, Unobserved
 from muster.targets import DockerEngine
-from muster.transports.link import Link, Stream
-from muster.transports.outcomes import from_os_error
-from muster.transports.threads import in_thread
+from muster.text import printable
+from muster.transports import http1
+from muster.transports.link import Link, Stream, StreamRefused
+from muster.transports.secured import secured
 from muster.transports.tunnel import Tunnel
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 AT_ONCE = 16
-"""Requests that one engine is asked at once, each in a thread of its own. An old engine takes a second for one."""
+"""Requests that one engine is asked at once, each over a connection of its own. An old one takes a second for one."""
+
+LONGEST_REASON = 160
 
 ANSWER_MAX_BYTES = 32 * 1_048_576
 """Room for the list of ten thousand containers."""
@@ -40,73 +40,43 @@ class EngineApi:
         self.timeout = timeout
         self._link = link
         self._url, self._files = _place(engine, local=link.direct)
+        self._address = urlsplit(self._url)
         self._tunnel: Tunnel | None = None
-        self._reading: docker.APIClient | None = None
+        self._made: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     @property
     def where(self) -> str:
         """Where the engine answers, for messages."""
-        address = urlsplit(self._url)
+        address = self._address
         return address.path if address.scheme == "unix" else address.netloc.rpartition("@")[2]
 
     @property
     def is_here(self) -> bool:
         """Whether it runs on the host that it is asked from, so that its files are there."""
-        address = urlsplit(self._url)
-        return address.scheme == "unix" or address.hostname in ("localhost", "127.0.0.1", "::1")
+        return self._address.scheme == "unix" or self._address.hostname in ("localhost", "127.0.0.1", "::1")
+
+    @property
+    def _host(self) -> str:
+        return self._address.hostname or "localhost"
+
+    @property
+    def _is_secured(self) -> bool:
+        return bool(self._files) or self._address.scheme == "https"
 
     async def base_url(self) -> str:
         """The URL at which this machine reaches the engine, for a client of one's own."""
-        address = urlsplit(self._url)
-        if address.scheme not in ("unix", "tcp", "http", "https"):
-            raise Unobserved(
-                "wrong",
-                f"a Docker engine at {self._url} cannot be reached: unix:// or tcp:// is understood; for an engine "
-                "behind SSH, give its host a connection of kind ssh",
-            )
-        secured = bool(self._files) or address.scheme == "https"
-        if self._link.direct and not secured:
+        self._check()
+        if self._link.direct and not self._is_secured:
             return self._url
         if self._tunnel is None:
-            context = self._context() if secured else None
-            self._tunnel = await Tunnel(self._stream, context, address.hostname or "").open()
+            context = self._context() if self._is_secured else None
+            self._tunnel = await Tunnel(self._stream, context, self._host).open()
         return f"unix://{self._tunnel.path}"
 
     async def close(self) -> None:
         if self._tunnel is not None:
             await self._tunnel.close()
-        if self._reading is not None:
-            self._reading.close()
-
-    async def client(self, version: str) -> docker.APIClient:
-        client = docker.APIClient(
-            base_url=await self.base_url(),
-            version=version,
-            timeout=math.ceil(self.timeout),
-            max_pool_size=AT_ONCE,
-        )
-        client.trust_env = False
-        return client
-
-    async def _stream(self) -> Stream:
-        address = urlsplit(self._url)
-        if address.scheme == "unix":
-            return await self._link.unix_stream(address.path)
-        return await self._link.stream(
-            address.hostname or "localhost", address.port or (2376 if self._files else 2375)
-        )
-
-    def _context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self._files.get("ca"))
-            if self._files.get("cert"):
-                context.load_cert_chain(self._files["cert"], self._files.get("key"))
-        except OSError as error:
-            # "missing" is said of engines only: one that is not there, and not expected, is no fault.
-            cause: Cause = "permission" if isinstance(error, PermissionError) else "wrong"
-            raise Unobserved(cause, f"TLS files of the Docker engine: {error.strerror or error}") from None
-        return context
 
     async def get(self, path: str, *, timeout: float | None = None) -> Said:
         """The JSON that the engine answers to a path. ``timeout``, in seconds, is the host's unless given.
@@ -114,8 +84,29 @@ class EngineApi:
         Raises:
             Failed: it does not, in time or at all; `Gone` where what was asked for is not there.
         """
+        return await self._said("GET", path, timeout=timeout)
+
+    async def post(self, path: str, sent: Mapping[str, Any]) -> Said:
+        """The JSON that the engine answers to some that is sent. Raises as `get` does."""
+        return await self._said("POST", path, sent)
+
+    async def read(
+        self, path: str, take: Callable[[bytes], object], *, most: int | None = None, timeout: float | None = None
+    ) -> str:
+        """Hand the body of an answer to ``take``, piece by piece; stop after ``most`` bytes.
+
+        Returns the answer's date.
+
+        Raises:
+            Failed: as of `get`.
+        """
+        return await self._exchanged("GET", path, None, take, most, timeout or self.timeout)
+
+    async def _said(
+        self, method: str, path: str, sent: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Said:
         body = bytearray()
-        date = await self.read(path, body.extend, most=ANSWER_MAX_BYTES, timeout=timeout)
+        date = await self._exchanged(method, path, sent, body.extend, ANSWER_MAX_BYTES, timeout or self.timeout)
         if len(body) > ANSWER_MAX_BYTES:
             size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
             raise Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
@@ -125,52 +116,87 @@ class EngineApi:
             start = " ".join(body[:80].decode("utf-8", "backslashreplace").split())
             raise Failed(Attempt("not JSON", "unreadable", f"{self.where} answered {path} with: {start}")) from None
 
-    async def read(
-        self, path: str, take: Callable[[bytes], object], *, most: int | None = None, timeout: float | None = None
+    async def _exchanged(
+        self,
+        method: str,
+        path: str,
+        sent: Mapping[str, Any] | None,
+        take: Callable[[bytes], object],
+        most: int | None,
+        timeout: float,
     ) -> str:
-        """Hand the body of an answer to ``take``, piece by piece, in another thread; stop after ``most`` bytes.
-
-        Returns the answer's date.
-
-        Raises:
-            Failed: as of `get`.
-        """
-        timeout = timeout or self.timeout
+        body = b"" if sent is None else json.dumps(sent).encode()
+        headers = [("Host", self._host), ("Connection", "close")]
+        if body:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         async with self._slots:
             try:
-                if self._reading is None:
-                    # A client that is told a version does not ask for one: that question is ours.
-                    self._reading = await self.client("1.41")
-                client = self._reading
-            except docker.errors.DockerException as error:
-                raise Failed(Attempt("not reached", "unreadable", str(error))) from None
-            try:
-                async with asyncio.timeout(timeout):
-                    status, date, said = await in_thread(lambda: _read(client, path, take, most, timeout))
+                async with asyncio.timeout(timeout), self._opened() as stream:
+                    answer = await http1.ask(stream, self.where, method, path, headers, body)
+                    if answer.status not in (200, 201):
+                        raise self._failed(answer.status, path, await answer.read())
+                    left = math.inf if most is None else most
+                    while left >= 0 and (piece := await answer.read()):
+                        take(piece)
+                        left -= len(piece)
             except TimeoutError:
-                raise Failed(self._timed_out(timeout)) from None
-            except requests.RequestException as error:
-                raise Failed(self._outcome(error, timeout)) from None
+                late = Attempt("timed out", "timeout", f"{self.where} gave no answer in {timeout:g} s")
+                raise Failed(late) from None
+            except StreamRefused as refused:
+                raise Failed(self._not_reached(refused.attempt)) from None
+        return answer.header("date")
+
+    async def _stream(self) -> Stream:
+        if self._address.scheme == "unix":
+            return await self._link.unix_stream(self._address.path)
+        return await self._link.stream(self._host, self._address.port or (2376 if self._files else 2375))
+
+    def _context(self) -> ssl.SSLContext:
+        if self._made is not None:
+            return self._made
+        try:
+            context = ssl.create_default_context(cafile=self._files.get("ca"))
+            if self._files.get("cert"):
+                context.load_cert_chain(self._files["cert"], self._files.get("key"))
+        except OSError as error:
+            # "missing" is said of engines only: one that is not there, and not expected, is no fault.
+            cause: Cause = "permission" if isinstance(error, PermissionError) else "wrong"
+            raise Unobserved(cause, f"TLS files of the Docker engine: {error.strerror or error}") from None
+        self._made = context
+        return context
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Stream]:
+        """A connection to the engine. Raises `StreamRefused` where there is none."""
+        self._check()
+        context = self._context() if self._is_secured else None
+        stream = await self._stream()
+        try:
+            if context is None:
+                yield stream
+            else:
+                made = await secured(stream, context, self._host)
+                yield made, made
+        finally:
+            stream[1].close()
+
+    def _check(self) -> None:
+        """Raise `Unobserved` where the engine is nowhere that we can reach."""
+        if self._address.scheme not in ("unix", "tcp", "http", "https"):
+            raise Unobserved(
+                "wrong",
+                f"a Docker engine at {self._url} cannot be reached: unix:// or tcp:// is understood; for an engine "
+                "behind SSH, give its host a connection of kind ssh",
+            )
+
+    def _failed(self, status: int, path: str, said: bytes) -> Failed:
         if status == 404:
-            raise Gone(Attempt("not found", "wrong", f"{self.where} answered 404 to {path}"), status)
+            return Gone(Attempt("not found", "wrong", f"{self.where} answered 404 to {path}"), status)
         if status in (401, 403):
-            raise Failed(Attempt("denied", "permission", f"{self.where} answered {status} to {path}"), status)
-        if status != 200:
-            text = " ".join(said[:160].decode("utf-8", "backslashreplace").split())
-            raise Failed(Attempt("failed", "wrong", f"{self.where} answered {status} to {path}: {text}"), status)
-        return date
+            return Failed(Attempt("denied", "permission", f"{self.where} answered {status} to {path}"), status)
+        return Failed(Attempt("failed", "wrong", f"{self.where} answered {status} to {path}: {_why(said)}"), status)
 
-    def _timed_out(self, timeout: float) -> Attempt:
-        return Attempt("timed out", "timeout", f"{self.where} gave no answer in {timeout:g} s")
-
-    def _outcome(self, error: requests.RequestException, timeout: float) -> Attempt:
-        if self._tunnel is not None and self._tunnel.refused is not None:
-            attempt = self._tunnel.refused.attempt
-        elif isinstance(error, requests.Timeout):
-            return self._timed_out(timeout)
-        else:
-            below = _os_error_below(error)
-            attempt = from_os_error(below) if below else Attempt("failed", "network", type(error).__name__)
+    def _not_reached(self, attempt: Attempt) -> Attempt:
         match attempt.cause:
             case "missing":
                 return Attempt("missing", "missing", f"{self.where} is not there")
@@ -207,24 +233,13 @@ class Gone(Failed):
     """What was asked for is not there any more."""
 
 
-def _read(
-    client: docker.APIClient, path: str, take: Callable[[bytes], object], most: int | None, timeout: float
-) -> tuple[int, str, bytes]:
-    """The status and date of one request, and how the body of a failed one begins; ``take`` gets that of another."""
-    ends = time.monotonic() + timeout
-    with client.get(client.base_url + path, timeout=timeout, stream=True, allow_redirects=False) as response:
-        status, date = response.status_code, response.headers.get("Date", "")
-        taken = 0
-        for chunk in response.iter_content(65_536):
-            if status != 200:
-                return status, date, chunk
-            take(chunk)
-            taken += len(chunk)
-            if most is not None and taken > most:
-                break
-            if time.monotonic() > ends:
-                raise requests.Timeout
-        return status, date, b""
+def _why(said: bytes) -> str:
+    """What an engine says of an error (Docker API, "ErrorResponse"), or whatever else it is that was said."""
+    try:
+        text = json.loads(said)["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        text = said.decode("utf-8", "backslashreplace")
+    return printable(str(text), LONGEST_REASON)
 
 
 def _seconds(date: str) -> float | None:
@@ -245,18 +260,3 @@ def _place(engine: DockerEngine, *, local: bool) -> tuple[str, dict[str, str]]:
         return os.environ["DOCKER_HOST"], files
     named = {"ca": engine.ca_file, "cert": engine.cert_file, "key": engine.key_file}
     return engine.url or DEFAULT_URL, {part: file for part, file in named.items() if file}
-
-
-def _os_error_below(error: BaseException) -> OSError | None:
-    """The operating system's error that requests and urllib3 have wrapped."""
-    seen: set[int] = set()
-    below: list[BaseException] = [error]
-    while below:
-        each = below.pop()
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        if isinstance(each, OSError) and each.errno is not None:
-            return each
-        below += [part for part in (*each.args, each.__cause__, each.__context__) if isinstance(part, BaseException)]
-    return None

@@ -13,20 +13,26 @@ from typing import cast
 
 from muster.probes import Attempt
 from muster.transports.link import Link, Listener, Shell, Stream, StreamRefused
+from muster.transports.names import Names
 from muster.transports.outcomes import from_os_error
+from muster.transports.sockets import connect, connect_unix
 
 EXIT_TIMEOUT = 1.0
 
 
 class LocalLink(Link):
-    """This machine: its shell in a session of its own, its network as it is."""
+    """This machine: its shell in a session of its own, its network as it is.
+
+    ``names`` are those that were looked up before; without them it begins with none.
+    """
 
     direct = True
 
-    def __init__(self, *, sudo: bool = False) -> None:
+    def __init__(self, names: Names | None = None, *, sudo: bool = False) -> None:
         super().__init__(
             Attempt("connected"), user=getpass.getuser(), sudo=sudo, path=str(Path(sys.executable).parent)
         )
+        self._names = names or Names()
 
     async def shell(self, listener: Listener) -> Shell:
         argv = ["sudo", "-n", "sh", "-s"] if self.sudo else ["sh", "-s"]
@@ -42,15 +48,17 @@ class LocalLink(Link):
 
     async def stream(self, address: str, port: int) -> Stream:
         try:
-            return await asyncio.open_connection(address, port)
+            stream = await connect(await self._names.addresses(address), port)
         except OSError as error:
             raise StreamRefused(from_os_error(error)) from None
+        return stream, stream
 
     async def unix_stream(self, path: str) -> Stream:
         try:
-            return await asyncio.open_unix_connection(path)
+            stream = await connect_unix(path)
         except OSError as error:
             raise StreamRefused(from_os_error(error)) from None
+        return stream, stream
 
     async def close(self) -> None:
         return

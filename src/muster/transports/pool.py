@@ -11,6 +11,7 @@ from muster.probes import Attempt, Unobserved
 from muster.targets import Host
 from muster.transports.link import Link, NotReached, seen
 from muster.transports.local import LocalLink
+from muster.transports.names import Names
 
 if TYPE_CHECKING:
     from muster.transports.docker import Engine
@@ -29,12 +30,17 @@ FILES_SPARED = 128
 FILES_PER_HOST = 24
 """File descriptors that a host may take: its connection, and two for each stream over it, with some to spare."""
 
+FILES_BY_ENDPOINTS = 8
+"""One file descriptor in so many is for an endpoint that is asked from this machine, which takes one."""
+
 
 class Pool:
     """The links to the hosts, and what goes over them.
 
     ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as
-    many as this process may have, up to a bound. All methods are called on one event loop.
+    many as this process may have, up to a bound. Who asks something that is timed holds ``turn`` for one turn of the
+    event loop before: else a thousand answers would lie about, and seem slow, until all have been asked for. All
+    methods are called on one event loop.
     """
 
     def __init__(self, hosts: Mapping[str, Host]) -> None:
@@ -45,8 +51,15 @@ class Pool:
         self._engines: dict[Host, Engine] = {}
         self._servers: dict[Host, Servers] = {}
         self._opening: dict[str, asyncio.Semaphore] = {}
+        self.turn = asyncio.Lock()
+        self._names = Names()
         self._http: Http | None = None
         self._keys: Keys | None = None
+
+    @property
+    def endpoints_at_once(self) -> int:
+        """How many endpoints of the top level may be asked at once."""
+        return max(1, (self.files - FILES_SPARED) // FILES_BY_ENDPOINTS)
 
     async def link(self, host: Host) -> Link:
         """The host's one connection, opened when it is first asked for.
@@ -73,7 +86,7 @@ class Pool:
         nowhere = host.connection.kind == "none"
         if nowhere and host.docker.url is None:
             raise Unobserved("missing", "no Docker engine: connection none has no login to reach its socket by")
-        link = LocalLink() if nowhere else await self.link(host)
+        link = LocalLink(self._names) if nowhere else await self.link(host)
         # The engine that a container is reached through is the one that is asked about it.
         if host not in self._engines:
             self._engines[host] = Engine(link, host.docker, timeout=host.timeout)
@@ -101,7 +114,7 @@ class Pool:
 
     async def network(self, host: Host) -> Link:
         """The link that the host's network is reached over: of a host without a login, this machine's is."""
-        return LocalLink() if host.connection.kind == "none" else await self.link(host)
+        return LocalLink(self._names) if host.connection.kind == "none" else await self.link(host)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -110,16 +123,13 @@ class Pool:
         for each in (self._engines, self._servers, self._links):
             each.clear()
         await asyncio.gather(*(each.close() for each in over), return_exceptions=True)
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
         await asyncio.gather(*(_closed(link) for link in links), return_exceptions=True)
 
     async def _open(self, host: Host) -> Link:
         connection = host.connection
         match connection.kind:
             case "local":
-                return LocalLink(sudo=connection.sudo)
+                return LocalLink(self._names, sudo=connection.sudo)
             case "none":
                 raise Unobserved("missing", "nothing can be run there: connection none has no login")
             case "docker":
@@ -132,7 +142,7 @@ class Pool:
         from muster.transports.docker import Engine
 
         via = host.connection.via
-        around = await self._gateway(via) if via else LocalLink()
+        around = await self._gateway(via) if via else LocalLink(self._names)
         self._engines[host] = engine = Engine(around, host.docker, timeout=host.timeout)
         return await open_link(host, engine)
 

@@ -16,6 +16,7 @@ from muster.questions.servers import AskEach, AskRedis, AskServer, CountKeys, Ex
 from muster.text import printable
 from muster.transports.link import Link, Reader, Stream, StreamRefused, seen
 from muster.transports.outcomes import RETRY_AFTER, worth_another_try
+from muster.transports.secured import client_context
 from muster.transports.tunnel import Tunnel
 
 SERVERS_AT_ONCE = 8
@@ -143,14 +144,7 @@ class Way:
         Raises:
             Unobserved: its ``ca_file`` cannot be read.
         """
-        try:
-            context = ssl.create_default_context(cafile=self.server.ca_file)
-        except OSError as error:
-            raise Unobserved("missing", f"ca_file {self.server.ca_file}: {error.strerror or error}") from None
-        if not self.server.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        return client_context(self.server.ca_file, verify=self.server.verify)
 
     def take(self, count: int) -> None:
         """Count bytes that came. Raises `StreamRefused` where they are too many."""

@@ -6,14 +6,13 @@ import contextlib
 import re
 import ssl
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muster.probes import Attempt, Unobserved
+from muster.probes import Attempt
 from muster.questions.ports import Handshake, Handshaken
 from muster.text import printable
 from muster.transports.link import Stream, StreamRefused
+from muster.transports.secured import client_context
 
 if TYPE_CHECKING:
     from muster.transports.ports import Port
@@ -46,45 +45,18 @@ async def handshake(port: Port, question: Handshake) -> Handshaken:
     """
     try:
         try:
-            return await _shaken(port, question, context(question.ca_file))
+            return await _shaken(port, question, client_context(question.ca_file))
         except ssl.SSLCertVerificationError as error:
             distrust = error.verify_message
         except ssl.SSLError:
             try:
-                return await _shaken(port, question, context(question.ca_file, lenient=True))
+                return await _shaken(port, question, client_context(question.ca_file, lenient=True))
             except ssl.SSLCertVerificationError as error:
                 distrust = error.verify_message
-        shown = await _shaken(port, question, context(None, lenient=True, verify=False))
+        shown = await _shaken(port, question, client_context(None, lenient=True, verify=False))
         return replace(shown, distrust=distrust)
     except ssl.SSLError as error:
         raise StreamRefused(Attempt("TLS failed", "wrong", f"{port.where}: {_reason(error)}")) from None
-
-
-def context(ca_file: str | None, *, lenient: bool = False, verify: bool = True) -> ssl.SSLContext:
-    """A client's settings. A ``lenient`` one speaks any version that OpenSSL still has, with any cipher.
-
-    Raises:
-        Unobserved: ``ca_file`` cannot be read.
-    """
-    try:
-        stamp = Path(ca_file).stat().st_mtime_ns if ca_file else 0
-        return _context(ca_file, stamp, lenient, verify)
-    except OSError as error:
-        raise Unobserved("missing", f"ca_file {ca_file}: {error.strerror or error}") from None
-
-
-@lru_cache(maxsize=32)
-def _context(ca_file: str | None, _stamp: int, lenient: bool, verify: bool) -> ssl.SSLContext:
-    # Reading what a system trusts takes some 20 ms, which a thousand endpoints would feel.
-    made = ssl.create_default_context(cafile=ca_file) if verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if lenient:
-        made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        # Without certificates (aNULL) there would be nothing to trust, and nothing to see.
-        made.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
-    if not verify:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    return made
 
 
 async def _shaken(port: Port, question: Handshake, settings: ssl.SSLContext) -> Handshaken:

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
-import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from muster.probes import Attempt
 from muster.transports.link import Reader, Stream, StreamRefused, both_ways
 from muster.transports.outcomes import from_os_error
-
-
-class _Connected(socket.socket):
-    """A socket that is connected already, so that connecting it does nothing."""
-
-    def connect(self, address: Any, /) -> None:
-        return
-
-
-@contextlib.asynccontextmanager
-async def piped(stream: Stream) -> AsyncIterator[socket.socket]:
-    """A connected socket whose other end is the stream."""
-    theirs, ours = socket.socketpair()
-    connected = _Connected(fileno=theirs.detach())
-    connected.setblocking(False)
-    here = await asyncio.open_connection(sock=ours)
-    pumping = asyncio.create_task(both_ways(here, stream))
-    try:
-        yield connected
-    finally:
-        connected.close()
-        pumping.cancel()
-        await asyncio.wait([pumping])
-        here[1].close()
-        stream[1].close()
+from muster.transports.secured import secured
 
 
 class Tunnel:
@@ -113,40 +87,10 @@ class Tunnel:
     async def _joined(self, accepted: Stream) -> None:
         stream = await self._opened()
         self.refused = None
-        if self._context is None:
-            try:
-                await both_ways(accepted, (self._through(stream[0]), stream[1]))
-            finally:
-                stream[1].close()
-            return
-        async with piped(stream) as connected:
-            try:
-                secured = await asyncio.open_connection(
-                    sock=connected, ssl=self._context, server_hostname=self._server_name
-                )
-            except ssl.SSLError as error:
-                raise _tls_failed(error) from None
-            except OSError as error:
-                raise StreamRefused(from_os_error(error)) from None
-            try:
-                await both_ways(accepted, (self._through(_Secured(secured[0])), secured[1]))
-            finally:
-                secured[1].close()
-
-
-class _Secured:
-    """Reads what came over TLS. A server says only after the handshake that it wants a certificate of its client."""
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-
-    async def read(self, n: int = -1, /) -> bytes:
+        reader, writer = stream
         try:
-            return await self._reader.read(n)
-        except ssl.SSLError as error:
-            raise _tls_failed(error) from None
-
-
-def _tls_failed(error: ssl.SSLError) -> StreamRefused:
-    reason = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
-    return StreamRefused(Attempt("TLS failed", "wrong", reason))
+            if self._context is not None:
+                reader = writer = await secured(stream, self._context, self._server_name)
+            await both_ways(accepted, (self._through(reader), writer))
+        finally:
+            writer.close()
