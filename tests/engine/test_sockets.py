@@ -226,12 +226,18 @@ def test_a_name_that_is_asked_for_when_the_last_thread_ends_is_looked_up(monkeyp
         first = asyncio.create_task(known.addresses("first.example"))
         await asyncio.sleep(0)
         second = asyncio.create_task(known.addresses("second.example"))
+        answering.set()
         # That the thread has ended, the loop hears after it has been asked for the second.
         wait_for(lambda: not looking_up(), "the end of the thread")
         await asyncio.wait_for(asyncio.gather(first, second), PATIENCE)
 
+    def found(name: str) -> list[Address]:
+        answering.wait(PATIENCE)
+        return [at("127.0.0.1")]
+
+    answering = threading.Event()
     monkeypatch.setattr(names, "THREADS", 1)
-    monkeypatch.setattr(names, "_found", lambda name: [at("127.0.0.1")])
+    monkeypatch.setattr(names, "_found", found)
     asyncio.run(raced())
 
 
