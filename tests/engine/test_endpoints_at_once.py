@@ -22,7 +22,7 @@ from tests.servers.http import HttpServer
 from tests.servers.processes import wait_for
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-PATIENCE = 30.0
+PATIENCE = 15.0
 
 
 @contextmanager
