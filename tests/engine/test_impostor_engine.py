@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,18 +14,18 @@ from muster.probes import Unobserved
 from muster.questions.docker import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches
 from muster.targets import Connection, DockerEngine, Host
 from tests.engine.asking import answer, failure
-from tests.servers.http import Behaviour, HttpServer
+from tests.servers.http import PATHS, Behaviour, Conversation, HttpServer
 
 VERSION = json.dumps({"Version": "28.0.1", "ApiVersion": "1.41"}).encode()
 LISTED = json.dumps([{"Id": "1" * 64, "Names": ["/job"], "State": "running", "Status": "Up 2 hours"}]).encode()
 
 #: An engine that has lost all but its version; one that loses a container while it is asked.
-PATHS: dict[str, Behaviour] = {"/version": lambda talk: talk.answer(VERSION)}
-LOSES: dict[str, Behaviour] = {**PATHS, "/v1.41/containers/json": lambda talk: talk.answer(LISTED)}
+BARE: dict[str, Behaviour] = {"/version": lambda talk: talk.answer(VERSION)}
+LOSES: dict[str, Behaviour] = {**BARE, "/v1.41/containers/json": lambda talk: talk.answer(LISTED)}
 
 
-def on(url: str | None, **files: str) -> Host:
-    return Host(name="here", connection=Connection(kind="local"), docker=DockerEngine(url=url, **files))
+def on(url: str | None, timeout: float = 10.0) -> Host:
+    return Host(name="here", connection=Connection(kind="local"), docker=DockerEngine(url=url), timeout=timeout)
 
 
 def tcp(server: HttpServer) -> str:
@@ -38,10 +40,41 @@ def test_a_server_that_has_no_version_is_no_engine_that_is_missing(web: HttpServ
 
 
 def test_an_engine_without_a_list_of_containers_is_not_one_without_containers() -> None:
-    with HttpServer(paths=PATHS) as server:
+    with HttpServer(paths=BARE) as server:
         why = failure(on(tcp(server)), ListContainers())
     assert why.cause == "wrong"
     assert without(why, expected=False) is why
+
+
+def test_an_engine_that_fails_is_quoted() -> None:
+    def fails(talk: Conversation) -> None:
+        talk.answer(b'{"message": "no space left\\u001b[2J"}', status="500 Internal Server Error")
+
+    with HttpServer(paths={"/version": fails}) as server:
+        found = answer(on(tcp(server)), AskEngine()).attempt
+    assert str(found) == f"failed: 127.0.0.1:{server.port} answered 500 to /version: no space left\\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome", "cause"),
+    [
+        ("trickle", "timed out", "timeout"),
+        ("garbage", "not HTTP", "unreadable"),
+        ("closed", "reset", "network"),
+        ("short-body", "cut off", "unreadable"),
+        ("endless-headers", "not HTTP", "unreadable"),
+    ],
+)
+def test_what_answers_in_an_odd_way_is_told(path: str, outcome: str, cause: str) -> None:
+    with HttpServer(paths={"/version": PATHS[f"/{path}"]}) as server:
+        found = answer(on(tcp(server), timeout=1.0), AskEngine()).attempt
+    assert (found.outcome, found.cause) == (outcome, cause)
+
+
+def test_asking_needs_neither_the_sdk_nor_requests() -> None:
+    modules = "muster.transports.container, muster.transports.docker, muster.transports.http"
+    text = f"import sys, {modules}; sys.exit(bool({{'docker', 'requests', 'urllib3', 'idna'}} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", text], check=False).returncode == 0
 
 
 def test_a_container_that_goes_while_it_is_asked_about_is_gone() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from muster.transports.local import LocalLink
 from muster.transports.names import Address, Names
 from muster.transports.sockets import SocketStream, connect, connect_unix
 from tests.engine.asking import files_are_closed, open_files
+from tests.servers.processes import wait_for
 
 PATIENCE = 20.0
 
@@ -171,7 +170,8 @@ def test_a_stream_that_is_closed_takes_nothing_from_the_next_of_its_number() -> 
 
 def addresses(known: Names, *wanted: str) -> list[object]:
     async def all_of_them() -> list[object]:
-        return await asyncio.gather(*map(known.addresses, wanted), return_exceptions=True)
+        asked = asyncio.gather(*map(known.addresses, wanted), return_exceptions=True)
+        return await asyncio.wait_for(asked, PATIENCE)
 
     return asyncio.run(all_of_them())
 
@@ -189,33 +189,56 @@ def test_names_have_the_addresses_that_the_system_knows() -> None:
     assert isinstance(odd, socket.gaierror)
 
 
+def looking_up() -> int:
+    return sum(each.name == "muster-names" for each in threading.enumerate())
+
+
 def test_a_thousand_names_take_a_hundred_threads_and_each_is_looked_up_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    together = threading.Barrier(names.THREADS)
-    begun = itertools.count()
-    looked_up: Counter[str] = Counter()
+    answering = threading.Event()
+    looked_up: list[str] = []
 
     def found(name: str) -> list[Address]:
-        if next(begun) < names.THREADS:
-            together.wait(PATIENCE)
-        looked_up[name] += 1
-        running.append(sum(each.name == "muster-names" for each in threading.enumerate()))
+        looked_up.append(name)
+        answering.wait(PATIENCE)
         return [at("127.0.0.1")]
 
-    running: list[int] = []
     monkeypatch.setattr(names, "_found", found)
     wanted = [f"host-{number}.example" for number in range(1_000)]
 
     async def twice() -> None:
         known = Names()
-        for _ in range(2):
-            await asyncio.wait_for(asyncio.gather(*map(known.addresses, wanted + wanted)), PATIENCE)
+        asked = asyncio.gather(*map(known.addresses, wanted + wanted))
+        await asyncio.to_thread(wait_for, lambda: len(looked_up) == names.THREADS, "a hundred names at once")
+        assert looking_up() == names.THREADS
+        answering.set()
+        await asyncio.wait_for(asked, PATIENCE)
+        await asyncio.wait_for(asyncio.gather(*map(known.addresses, wanted)), PATIENCE)
 
     asyncio.run(twice())
-    assert set(looked_up.values()) == {1}
-    assert len(looked_up) == 1_000
-    assert max(running) <= names.THREADS
+    assert sorted(looked_up) == sorted(wanted)
+
+
+def test_a_name_that_is_asked_for_when_the_last_thread_ends_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def raced() -> None:
+        known = Names()
+        first = asyncio.create_task(known.addresses("first.example"))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(known.addresses("second.example"))
+        answering.set()
+        # That the thread has ended, the loop hears after it has been asked for the second.
+        wait_for(lambda: not looking_up(), "the end of the thread")
+        await asyncio.wait_for(asyncio.gather(first, second), PATIENCE)
+
+    def found(name: str) -> list[Address]:
+        answering.wait(PATIENCE)
+        return [at("127.0.0.1")]
+
+    answering = threading.Event()
+    monkeypatch.setattr(names, "THREADS", 1)
+    monkeypatch.setattr(names, "_found", found)
+    asyncio.run(raced())
 
 
 def test_a_name_that_nobody_answers_for_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

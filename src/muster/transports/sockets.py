@@ -59,10 +59,6 @@ class SocketStream:
                     del self._unsent[: self._socket.send(self._unsent)]
                 except BlockingIOError:
                     await self.writable()
-                except OSError:
-                    # It is told once: what was said before it broke can still be read.
-                    self._unsent.clear()
-                    raise
 
     def write_eof(self) -> None:
         self._socket.shutdown(socket.SHUT_WR)
