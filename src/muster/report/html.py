@@ -21,7 +21,10 @@ from muster.report.junit import explanation
 from muster.text import plural
 from muster.verdict import Name, Tally, Verdict
 
-#: Above so many verdicts the page is ours and lists only those that are not ok; pytest-html's gets slow beyond.
+#: Above so many verdicts the page is ours: pytest-html draws all of its rows anew on each click, 5,000 in seconds.
+MOST_DRAWN = 1_000
+
+#: Above so many it lists those that are not ok.
 MOST_ROWS = 5_000
 
 #: What pytest-html must call a row, for its script opens and closes rows by that. It has no word for a
@@ -86,8 +89,8 @@ class HtmlReport:
 
     def _expect(self, count: int) -> None:
         self._expected = count
-        if count > MOST_ROWS and self._large is None:
-            self._large = LargePage()
+        if count > MOST_DRAWN and self._large is None:
+            self._large = LargePage(with_ok=count <= MOST_ROWS)
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Make the row of a report; no cells are no row."""
@@ -166,7 +169,7 @@ class HtmlReport:
                 f'<p class="note">The run stopped early: {self._reported:,} of '
                 f"{plural(self._expected, 'check')} judged.</p>"
             )
-        if self._large and (count := self._tally.counts["ok"]):
+        if self._expected > MOST_ROWS and (count := self._tally.counts["ok"]):
             yield (
                 f'<p class="note">{plural(count, "ok verdict")} left out: above {MOST_ROWS:,} '
                 "verdicts this page lists those that are not ok; junit.xml and results.jsonl have all.</p>"

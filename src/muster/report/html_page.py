@@ -25,12 +25,14 @@ _CLOSED: tuple[Name, ...] = ("ok", "skipped", "waived")
 
 
 class LargePage:
-    """The verdicts that are not ok, each in a row, and counts of all.
+    """The verdicts that are not ok (``with_ok``: all of them), each in a row, and counts of all.
 
-    It takes part in no run of pytest: `add` every verdict, to a `Tally` too, and `write`.
+    It needs no run of pytest, so verdicts of several runs can be one page: `add` each of them, to a `Tally` too, and
+    `write`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_ok: bool = False) -> None:
+        self._with_ok = with_ok
         self._counts = Counts()
         self._unreached = Unreached()
         self._verdicts: list[Verdict] = []
@@ -43,7 +45,7 @@ class LargePage:
     def takes(self, verdict: Verdict) -> bool:
         """Count a verdict. Whether that is all: it is ok, or part of the row of a host that was not reached."""
         self._counts.add(verdict)
-        return self._unreached.takes(verdict) or verdict.verdict == "ok"
+        return self._unreached.takes(verdict) or (verdict.verdict == "ok" and not self._with_ok)
 
     def add_row(self, verdict: Name, row: Sequence[str], below: str) -> None:
         """Add a row that is markup already: its cells, and what stands under it."""
@@ -57,7 +59,7 @@ class LargePage:
         notes: Sequence[str] = (),
         plain: Mapping[Name, int] | None = None,
     ) -> None:
-        """Write the page; the arguments are those of `html_summary.summary`.
+        """Write the page; the arguments are those of `html_summary.summary`, and markup (`html_rows.safe`).
 
         Raises:
             OSError: it cannot be written.
