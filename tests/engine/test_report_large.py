@@ -92,6 +92,15 @@ def test_all_verdicts_are_in_the_other_reports(made: Made) -> None:
     assert len(list(made.junit.iter("testcase"))) == 15
 
 
+def test_a_page_is_whole_where_another_report_is_not(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "junit.xml").symlink_to("/dev/full")
+    broken = large(tmp_path)
+    assert broken.code == 4
+    assert len(bodies(broken.page)) == 7
+    assert "1 ok verdict left out" in broken.page
+
+
 def test_where_pytest_html_would_be_slow_the_page_has_what_is_ok_too(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(DRAWN)
     page = run(tmp_path).page

@@ -130,13 +130,11 @@ class HtmlReport:
         data.insert(0, pairs(details(verdict)))
 
     def pytest_html_results_summary(self, prefix: list[str], session: Any) -> None:
+        if self._large:
+            self._take_rows(self._large)  # so that pytest-html does not write them first
+            return
         self._page.title = title(self._tally)
         tests = self._page.data["tests"]
-        if self._large:
-            for row in [row for each in tests.values() for row in each]:
-                self._large.add_row(_NAMES[row["result"]], row["resultsTableRow"][: len(COLUMNS)], _below(row))
-            tests.clear()
-            return
         for verdict, row, below in self._unreached.rows():
             # How many checks hang on a host is known only now.
             keys = {**row, "result": _RESULTS[verdict.verdict], "testId": safe(verdict.host)}
@@ -155,9 +153,16 @@ class HtmlReport:
             OSError: it cannot be written.
         """
         if self._page and self._large:
+            self._take_rows(self._large)
             # As pytest-html reads its option.
             place = Path(os.path.expandvars(path)).expanduser()
             self._large.write(place, self._tally, self._about(), [*self._notes()], self._plain)
+
+    def _take_rows(self, page: LargePage) -> None:
+        tests = self._page.data["tests"]
+        for row in (row for rows in tests.values() for row in rows):
+            page.add_row(_NAMES[row["result"]], row["resultsTableRow"][: len(COLUMNS)], _below(row))
+        tests.clear()
 
     def _about(self) -> dict[str, str]:
         return about(self._files, self._started, time.time(), self._run)
