@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _WAY_OUT = "name another with --reports DIR"
@@ -31,15 +33,31 @@ class Folder:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def clear(self, *names: str) -> None:
+    def clear(self) -> None:
         """Remove the reports of an earlier run: one that ends before it judges must not leave them to be taken for
         its own. Raises FolderError."""
         try:
-            for name in names or (JUNIT, PAGE, RESULTS, RUN):
+            for name in (JUNIT, PAGE, RESULTS, RUN):
                 if (old := self.path / name).is_file() and not old.is_symlink():
                     old.unlink()
         except OSError as error:
             raise self._unwritable(error) from None
+
+    @contextmanager
+    def replacing(self, *names: str) -> Iterator[list[Path]]:
+        """Where to write the reports of these names. They take the place of the old ones in the end, all or none.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        new = [self.path / f".{name}.new" for name in names]
+        try:
+            yield new
+            for path, name in zip(new, names, strict=True):
+                path.replace(self.path / name)
+        finally:
+            for path in new:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         self._lock.close()

@@ -164,7 +164,7 @@ class ShardSession:
             "muster": version("pytest-muster"),
             "inventory": fingerprint([inventory.digest.encode(), *(each.id.encode() for each in self._whole)]),
             "checks": self._checks,
-            "tests named": " ".join(_relative(argument, self._config.rootpath) for argument in self._config.args),
+            "arguments": " ".join(_relative(argument, self._config.rootpath) for argument in self._config.args),
             "--limit": option("--limit") or "",
             **{name: str(option(word) or "") for name, word in _SELECTING.items()},
         }
