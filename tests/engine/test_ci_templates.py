@@ -1,4 +1,4 @@
-"""The templates of docs/ci.md: right by the schemas of GitHub and GitLab, and run here, step by step, as those would."""
+"""The templates of docs/ci.md: right by the schemas of GitHub and GitLab, and run here as those would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``muster merge``: the reports of shards become those of one run, or are refused with every reason and left alone."""
+"""``muster merge``: the reports of shards become those of one run, or every reason is told why they cannot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import shutil
 import threading
 import xml.etree.ElementTree as ET
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,7 +240,7 @@ def test_other_checks_and_another_version(folders: list[Path], tmp_path: Path) -
 
 def no_digest(folder: Path) -> None:
     said = json.loads((folder / "run.json").read_text("utf-8"))
-    account(folder, reports={name: "0" * 64 for name in said["reports"]})
+    account(folder, reports=dict.fromkeys(said["reports"], "0" * 64))
 
 
 def first_line_of(folder: Path, line: str) -> None:
