@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
+from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION
 from muster.text import plural
-
-EXIT_CONFIGURATION, EXIT_BROKEN = 2, 4
 
 
 class _Settings(click.ParamType[tuple[str, str]]):

@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from muster import databases, targets
-from muster.probes import Probe
-from muster.targets import Target
+if TYPE_CHECKING:
+    from muster.probes import Probe
+    from muster.targets import Target
 
 _DECLARED = re.compile(r"^@need\((\w+)\)\ndef (\w+)\(", re.MULTILINE)
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Target)
+K = TypeVar("K", bound="Target")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +61,8 @@ class Catalogue(Mapping[str, Need[Any]]):
 
     def of(self, name: str) -> type[Target] | None:
         """The kind of target that a need is about, without importing it; None where there is no such need."""
+        from muster import databases, targets
+
         _, kind = self._declared.get(name, ("", ""))
         home = databases if hasattr(databases, kind) else targets
         return getattr(home, kind) if kind else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from muster.verdict import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_NOTHING
+from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_NOTHING
 
 if TYPE_CHECKING:
     from muster.scale.shards import Shard
@@ -95,8 +95,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
     """Start anew where pytest took the folder of an inventory or of the reports for that of the tests.
 
     Before it knows the options of plugins, pytest looks for its ini file beside every argument that is a path,
-    such as the FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none.
+    such as the FILE of ``--inventory FILE``; in ``--inventory=FILE`` it sees none. Where ``-c`` names the ini file,
+    it looks for none.
     """
+    if config.option.inifilename:
+        return None
     here = config.invocation_params.dir
     arguments = [str(argument) for argument in config.invocation_params.args]
     apart = [place for place, word in enumerate(arguments[:-1]) if word in ("--inventory", "--reports", "--html")]

@@ -20,6 +20,7 @@ import pytest
 
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
+from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING
 from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
 from muster.probes import Unobserved
 from muster.report import terminal
@@ -29,14 +30,7 @@ from muster.report.listing import Listing
 from muster.report.results import Results
 from muster.suite import Suite
 from muster.targets import Target
-from muster.verdict import (
-    EXIT_BAD,
-    EXIT_BROKEN,
-    EXIT_INTERRUPTED,
-    EXIT_NOTHING,
-    Tally,
-    Verdict,
-)
+from muster.verdict import Tally, Verdict
 
 if TYPE_CHECKING:
     from muster.report.html import HtmlReport
@@ -283,6 +277,8 @@ class Run:
         self._finish(session)
         try:
             yield
+            if self._page:
+                self._page.write(self.config.option.htmlpath)
         except OSError as error:  # of a writer of reports: what was judged is to be shown all the same
             self._unwritten = self._unwritten or error
         if self._unwritten and not self._interrupted:

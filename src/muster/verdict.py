@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict
 
+from muster.exits import EXIT_BAD, EXIT_NETWORK, EXIT_OK
 from muster.limits import Breach, Limit
 from muster.probes import Cause
 
@@ -17,10 +18,6 @@ Severity = Literal["info", "warning", "critical"]
 #: The verdicts, worst first.
 NAMES: tuple[Name, ...] = ("critical", "unknown", "warning", "waived", "skipped", "ok")
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
-
-#: Exit codes of a run. Those of pytest that mean something else are translated (docs/design.md, 3).
-EXIT_OK, EXIT_BAD, EXIT_CONFIGURATION, EXIT_NETWORK, EXIT_BROKEN, EXIT_NOTHING = range(6)
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,67 +1,111 @@
-"""All benchmarks in one go: a table of ratios, each with its bar and whether it is met.
+"""All benchmarks in one go: a table with every bar, met or missed, and docs/benchmarks.md with the new figures.
 
-    python -m tests.benchmarks [--only judging|over_ssh|starting] [--rounds N]
+    python -m tests.benchmarks [--only NAME]... [--rounds N] [--no-page]
 
-Each program is run as a whole process, in turn with those that it is compared with; the table has medians. The
-servers are real and are started here, which needs root for the Docker engine.
+Each program is run as a whole process, in turn with those that it is compared with. The servers are real and are
+started here, which needs root for the Docker engine. All together they take some 20 minutes. The exit status is 1
+where a bar is missed, or a benchmark could not be held.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 
-from tests.benchmarks.contest import Bar, ContestError, Quantity, Sample, held
+from tests.benchmarks import contest as contests
+from tests.benchmarks import page
+from tests.benchmarks.contest import ContestError
+from tests.benchmarks.figures import COLUMNS, Figure
+from tests.servers.processes import ServerError
 
-#: How often each is run.
-BENCHMARKS = {"judging": 3, "over_ssh": 5, "starting": 9}
-
-UNITS: Mapping[Quantity, tuple[str, str]] = {"wall": ("wall", "s"), "cpu": ("CPU", "s"), "rss": ("peak RSS", "MB")}
-ROW = "{:9} {:10} {:21} {:>9}   {:27} {:>9}   {:>14}   {:>9}   {}"
-
-
-def rows(name: str, bars: tuple[Bar, ...], medians: Mapping[str, Sample]) -> Iterator[str]:
-    for bar in bars:
-        title, unit = UNITS[bar.quantity]
-        ours, theirs = (getattr(medians[each], bar.quantity) for each in (bar.ours, bar.theirs))
-        faster = bar.at_least is not None or (bar.at_most is None and bar.quantity != "rss" and ours < theirs)
-        ratio = theirs / ours if faster else ours / theirs
-        wanted, met = "", ""
-        if bar.at_least is not None:
-            wanted, met = f">= {bar.at_least:g}", "met" if ratio >= bar.at_least else "MISSED"
-        elif bar.at_most is not None:
-            wanted, met = f"<= {bar.at_most:g}", "met" if ratio <= bar.at_most else "MISSED"
-        said = f"{ratio:.2f} x {'faster' if faster else 'as much'}"
-        shown = [f"{value:.{0 if unit == 'MB' else 2}f} {unit}" for value in (ours, theirs)]
-        yield ROW.format(name, title, bar.ours, shown[0], bar.theirs, shown[1], said, wanted, met)
+#: How often each is run. A module has ``contest()``, or ``figures(rounds)`` where no process starts and exits.
+BENCHMARKS = {
+    "starting": 9,
+    "four_observations": 9,
+    "one_host": 5,
+    "judging": 3,
+    "ten_thousand": 3,
+    "thousand_hosts": 3,
+    "dead_host": 3,
+    "over_ssh": 5,
+    "endpoints": 5,
+    "in_browser": 5,
+}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=BENCHMARKS, help="this benchmark alone")
-    parser.add_argument("--rounds", type=int, help="how often each program is run")
-    options = parser.parse_args()
-    load = os.getloadavg()[0]
-    print(
-        f"{os.cpu_count()} cores, load {load:.2f} before, Python {platform.python_version()}, "
-        f"pytest {version('pytest')}, {platform.system()} {platform.release()}\n"
+def measured(name: str, rounds: int) -> tuple[Sequence[Figure], Sequence[str]]:
+    """The figures of a benchmark, and what is to be known of how they came about.
+
+    Raises `ContestError` and `ServerError`.
+    """
+    benchmark = importlib.import_module(f"tests.benchmarks.{name}")
+    began, load = time.monotonic(), os.getloadavg()[0]
+    more: list[str] = []
+    if hasattr(benchmark, "contest"):
+        with benchmark.contest() as contest:
+            taken = contests.held(contest, rounds, lambda line: print(f"{name}: {line}", flush=True))
+            more = [line for line in (", ".join(contest.on), contests.served(contest, taken)) if line]
+        figures = contests.figures(contest, taken)
+    else:
+        figures = benchmark.figures(rounds)
+    on = (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"pytest {version('pytest')}, {platform.system()} {platform.release()}. Load before {load:.1f}, after "
+        f"{os.getloadavg()[0]:.1f}; it took {(time.monotonic() - began) / 60:.1f} minutes."
     )
-    print(ROW.format("benchmark", "quantity", "ours", "", "theirs", "", "ratio", "bar", "").rstrip(), flush=True)
-    for name in [options.only] if options.only else BENCHMARKS:
-        with importlib.import_module(f"tests.benchmarks.{name}").contest() as contest:
-            try:
-                medians = held(contest, options.rounds or BENCHMARKS[name])
-            except ContestError as error:
-                sys.exit(f"{name}: {error}")
-        for row in rows(name, contest.bars, medians):
-            print(row, flush=True)
-    print(f"\nload {os.getloadavg()[0]:.2f} after; the benchmarks themselves are some 1 to 2 of it")
+    return figures, [on, *(f"{line}." for line in more)]
+
+
+def table(figures: Mapping[str, Sequence[Figure]]) -> str:
+    """All figures, each with the name of its benchmark, for a terminal."""
+    rows = [("benchmark", *COLUMNS), *((name, *each.cells()) for name, found in figures.items() for each in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def main() -> int:
+    there = [name for name in BENCHMARKS if importlib.util.find_spec(f"tests.benchmarks.{name}")]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=there, help="this benchmark; may be given again")
+    parser.add_argument("--rounds", type=int, help="how often each program is run")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    options = parser.parse_args()
+    names = [name for name in there if name in (options.only or there)]
+    if not options.no_page:
+        page.check(page.PAGE.read_text(), names)
+    found: dict[str, Sequence[Figure]] = {}
+    sections: dict[str, str] = {}
+    broken = []
+    for name in names:
+        try:
+            found[name], on = measured(name, options.rounds or BENCHMARKS[name])
+        except (ContestError, ServerError) as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            broken.append(name)
+            continue
+        sections[name] = page.section(found[name], on)
+    print(f"\n{table(found)}")
+    if not options.no_page:
+        page.write(sections)
+        print(f"\ndocs/benchmarks.md has new figures of {', '.join(sections) or 'nothing'}")
+    missed = sum(figure.missed is not None for figures in found.values() for figure in figures)
+    print(f"bars missed: {missed}" + (f"; could not be held: {', '.join(broken)}" if broken else ""))
+    return 1 if missed or broken else 0
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except page.PageError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted; docs/benchmarks.md is as it was", file=sys.stderr)
+        sys.exit(130)

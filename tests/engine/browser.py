@@ -54,6 +54,10 @@ class Browser:
         """What ``script``, the body of a function, returns."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
 
+    def wait(self, script: str) -> Any:
+        """What ``script``, the body of a function, hands to the function that is its argument, at once or later."""
+        return self._ask("POST", "/execute/async", {"script": script, "args": []})
+
     def click(self, selector: str) -> None:
         """Click with the mouse on the middle of the first element that matches."""
         found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
@@ -74,7 +78,7 @@ class Browser:
     def _painted(self) -> None:
         """Wait until the page stands on the screen as it is now: before, Chromium drops what the mouse does."""
         frames = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))"
-        self._ask("POST", "/execute/async", {"script": frames, "args": []})
+        self.wait(frames)
 
     def dialog(self) -> str | None:
         """The text of the dialog that is open, None where none is."""

@@ -50,6 +50,22 @@ def test_an_inventory_elsewhere_does_not_move_the_checks(tmp_path: Path, form: s
     assert f"rootdir: {site}" in done.stdout
 
 
+def test_pytest_starts_once_where_its_ini_file_is_named(tmp_path: Path) -> None:
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    site.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "far.yaml").write_text(LOCAL, "utf-8")
+    (site / "mine.ini").write_text("[pytest]\n", "utf-8")
+    (site / "test_here.py").write_text("def test_here(host):\n    assert host.exists('sh')\n", "utf-8")
+    starts = "def pytest_addoption():\n    with open('starts', 'a') as file:\n        file.write('.')\n"
+    (site / "starts.py").write_text(starts, "utf-8")
+    words = ["-c", "mine.ini", "-p", "starts", "--inventory", "../elsewhere/far.yaml"]
+    done = run(site, "pytest", *words)
+    assert done.returncode == 0, done.stdout
+    assert f"rootdir: {site}" in done.stdout
+    assert (site / "starts").read_text("utf-8") == "."
+
+
 def test_the_wheel_runs_its_checks_without_a_clone(tmp_path: Path) -> None:
     built = run(ROOT, "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT))
     assert built.returncode == 0, built.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from muster import verdict
+from muster import exits, verdict
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -72,13 +72,13 @@ def test_the_table_of_checks_is_what_muster_checks_prints(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("code", "meaning"),
     [
-        (verdict.EXIT_OK, "all pass"),
-        (verdict.EXIT_BAD, "something is critical or unknown"),
-        (verdict.EXIT_CONFIGURATION, "is wrong; nothing was contacted"),
-        (verdict.EXIT_NETWORK, "look at the network or the host"),
-        (verdict.EXIT_BROKEN, "the suite itself broke"),
-        (verdict.EXIT_NOTHING, "nothing was selected"),
-        (verdict.EXIT_INTERRUPTED, "interrupted"),
+        (exits.EXIT_OK, "all pass"),
+        (exits.EXIT_BAD, "something is critical or unknown"),
+        (exits.EXIT_CONFIGURATION, "is wrong; nothing was contacted"),
+        (exits.EXIT_NETWORK, "look at the network or the host"),
+        (exits.EXIT_BROKEN, "the suite itself broke"),
+        (exits.EXIT_NOTHING, "nothing was selected"),
+        (exits.EXIT_INTERRUPTED, "interrupted"),
     ],
 )
 def test_the_exit_codes_are_those_of_the_code(code: int, meaning: str) -> None:

@@ -93,20 +93,6 @@ def test_nothing_of_this_machine_and_nothing_from_elsewhere_is_in_the_page(made:
     assert not re.search(r"<link\b", made.page)
 
 
-def test_a_large_run_lists_what_is_not_ok_and_counts_the_rest(
-    tmp_path: Path,
-) -> None:
-    enough = "import muster.report.html\nmuster.report.html.MOST_ROWS = 6\n"
-    (tmp_path / "conftest.py").write_text(enough)
-    made = run(tmp_path)
-    assert len(rows(made.page)) == 6
-    assert "words_are_said" not in {row["testId"] for row in rows(made.page)}
-    assert "1 ok verdict left out: above 6 verdicts" in made.page
-    assert re.search(r"<td>words are said</td><td>1</td>", made.page)
-    assert len(made.results) == 7
-    assert len(list(made.junit.iter("testcase"))) == 7
-
-
 def test_a_run_that_stops_early_says_so(tmp_path: Path) -> None:
     made = run(tmp_path, "-x")
     assert "The run stopped early: 2 of 7 checks judged." in made.page

@@ -83,6 +83,11 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self._running.close()
 
+    @property
+    def pid(self) -> int:
+        """The dockerd."""
+        return self._process.process.pid
+
     def run(
         self,
         name: str,

@@ -151,6 +151,12 @@ class Sshd:
             self._process = None
 
     @property
+    def pid(self) -> int:
+        """The process that listens."""
+        assert self._process is not None, "not started"
+        return self._process.process.pid
+
+    @property
     def log(self) -> str:
         """What sshd said; each login is a line with ``Accepted publickey``."""
         return (self.folder / "log").read_text(errors="replace")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from muster.databases import Database, Postgres, Sqlite
+from muster.exits import EXIT_CONFIGURATION
 from muster.probes import Unobserved
 from muster.targets import Host, Target
-from muster.verdict import EXIT_CONFIGURATION
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -10,11 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from muster.report.folder import JUNIT, PAGE, RESULTS
-from muster.report.results import read_verdict
-from muster.scale.junit import parts
-from muster.scale.run_file import RunFile
-from muster.verdict import (
+from muster.exits import (
     EXIT_BAD,
     EXIT_BROKEN,
     EXIT_CONFIGURATION,
@@ -22,8 +18,12 @@ from muster.verdict import (
     EXIT_NETWORK,
     EXIT_NOTHING,
     EXIT_OK,
-    Verdict,
 )
+from muster.report.folder import JUNIT, PAGE, RESULTS
+from muster.report.results import read_verdict
+from muster.scale.junit import parts
+from muster.scale.run_file import RunFile
+from muster.verdict import Verdict
 
 #: No line of results.jsonl is longer, in bytes: its texts are bounded, and thousands of measurements fit in.
 LONGEST_LINE = 1 << 20

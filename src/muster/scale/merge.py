@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muster.report.folder import JUNIT, RESULTS, RUN, Folder
+from muster.exits import EXIT_BAD, EXIT_NOTHING
+from muster.report.folder import JUNIT, PAGE, RESULTS, RUN, Folder
 from muster.report.listing import Listing
 from muster.report.terminal import Terminal, last_line
 from muster.scale import junit
@@ -16,7 +17,7 @@ from muster.scale.inputs import Input, Refused
 from muster.scale.run_file import RunFile
 from muster.scale.shards import Shard
 from muster.text import plural, printable
-from muster.verdict import EXIT_BAD, EXIT_NOTHING, Tally, timestamp
+from muster.verdict import Tally, timestamp
 
 #: What two shards that are not of one run differ in, by its name in ``run.json``.
 _DIFFERENT = {

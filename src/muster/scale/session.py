@@ -18,13 +18,14 @@ from typing import Any
 import pytest
 
 from muster.collection import target_of
+from muster.exits import EXIT_BROKEN
 from muster.report.folder import JUNIT, PAGE, RESULTS
 from muster.report.terminal import not_whole
 from muster.scale.run_file import RunFile, digest, fingerprint
 from muster.scale.shards import Shard, home
 from muster.suite import Suite
 from muster.targets import Target
-from muster.verdict import EXIT_BROKEN, Tally
+from muster.verdict import Tally
 
 #: What of pytest's own options decides which tests are selected.
 _SELECTING = {"-k": "keyword", "-m": "markexpr", "--deselect": "deselect", "--fail-on": "fail_on"}
