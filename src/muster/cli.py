@@ -150,16 +150,16 @@ def merge(folders: tuple[Path, ...], reports: Path) -> None:
       muster merge shards/1 shards/2 --reports nightly
     """
     from muster.report.folder import Folder, FolderError
+    from muster.scale.checking import checked
     from muster.scale.inputs import Refused
-    from muster.scale.merge import checked
-    from muster.scale.merge import merge as join
+    from muster.scale.merge import Merged
 
     try:
         if any(each.resolve() == reports.resolve() for each in folders):
             raise Refused(f"{reports}: would be both read and written; name another with --reports DIR")
-        inputs = checked(folders)
+        merged = Merged(checked(folders))
         with closing(Folder(reports)) as folder:
-            merged = join(inputs, folder)
+            merged.write(folder)
     except (Refused, FolderError) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIGURATION)

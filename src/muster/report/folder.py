@@ -45,7 +45,8 @@ class Folder:
 
     @contextmanager
     def replacing(self, *names: str) -> Iterator[list[Path]]:
-        """Where to write the reports of these names. They take the place of the old ones in the end, all or none.
+        """Where to write the reports of these names. They take the place of the old ones in the end, all or none;
+        what a shard said of itself goes with the old ones.
 
         Raises:
             OSError: one cannot be written.
@@ -53,6 +54,7 @@ class Folder:
         new = [self.path / f".{name}.new" for name in names]
         try:
             yield new
+            (self.path / RUN).unlink(missing_ok=True)
             for path, name in zip(new, names, strict=True):
                 path.replace(self.path / name)
         finally:

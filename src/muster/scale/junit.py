@@ -15,8 +15,6 @@ CHUNK = 1 << 16
 #: What a test suite counts.
 COUNTED = ("errors", "failures", "skipped", "tests")
 
-_OUTCOMES = {"error": "error", "failure": "failed", "skipped": "skipped"}
-
 
 class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
@@ -55,17 +53,6 @@ class Head:
 
 def write_end(file: BinaryIO) -> None:
     file.write(b"</testsuite></testsuites>")
-
-
-def has_verdict(case: ET.Element) -> bool:
-    """Whether a test case is of a check, or of a live test over targets."""
-    return any(each.get("name") == "verdict" for each in case.iterfind("properties/property"))
-
-
-def outcome(case: ET.Element) -> str:
-    """What came of a test: ``error``, ``failed``, ``skipped`` or ``passed``."""
-    tags = {child.tag for child in case}
-    return next((word for tag, word in _OUTCOMES.items() if tag in tags), "passed")
 
 
 def parts(stream: Readable) -> Iterator[ET.Element]:
