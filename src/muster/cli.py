@@ -150,24 +150,23 @@ def merge(folders: tuple[Path, ...], reports: Path) -> None:
       muster merge shards/1 shards/2 --reports nightly
     """
     from muster.report.folder import Folder, FolderError
-    from muster.scale.checking import checked
     from muster.scale.inputs import Refused
-    from muster.scale.merge import Merged
+    from muster.scale.merge import merged
 
     try:
         if any(each.resolve() == reports.resolve() for each in folders):
             raise Refused(f"{reports}: would be both read and written; name another with --reports DIR")
-        merged = Merged(checked(folders))
+        whole = merged(folders)
         with closing(Folder(reports)) as folder:
-            merged.write(folder)
+            whole.write(folder)
     except (Refused, FolderError) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIGURATION)
     except OSError as error:
         click.echo(f"the reports are not written: {error.filename or reports}: {error.strerror}", err=True)
         sys.exit(EXIT_BROKEN)
-    merged.tell(_Terminal())
-    sys.exit(merged.exit_code)
+    whole.tell(_Terminal())
+    sys.exit(whole.exit_code)
 
 
 class _Terminal:

@@ -10,11 +10,14 @@ import shutil
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from muster.scale import inputs
+from muster.report.folder import Folder
+from muster.scale.inputs import Refused
+from muster.scale.merge import merged as merged_of
 from tests.engine.report_runs import Made, run
 from tests.engine.shard_runs import INVENTORY, SITE, account, merge, run_shards
 
@@ -375,11 +378,11 @@ def test_everything_that_is_wrong_is_said_at_once(folders: list[Path]) -> None:
     refused(
         folders,
         "shard-3: is no folder",
+        "missing: shard 3/3",
         r"shard-1/results.jsonl:\d+: is cut off",
         r"shard-1/junit.xml:\d+: .*",
         "shard-1/report.html: is not as the run left it.*",
         "shard-2: shard 2/3 has not ended, or was killed",
-        "missing: shard 3/3",
     )
 
 
@@ -391,19 +394,19 @@ def test_the_output_is_none_of_the_inputs(folders: list[Path]) -> None:
     assert {each: each.read_bytes() for each in folders[0].iterdir()} == before
 
 
-def test_a_report_that_changes_after_it_was_checked(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the two readings, another run begins in the folder."""
-    reading = inputs.Input.complaints
-
-    def checked(self: inputs.Input) -> list[str]:
-        found = list(reading(self))
-        if self.folder == folders[2]:
-            lines = (self.folder / "results.jsonl").read_bytes().splitlines(keepends=True)
-            (self.folder / "results.jsonl").write_bytes(b"".join([lines[-1], *lines[1:]]))
-        return found
-
-    monkeypatch.setattr(inputs.Input, "complaints", checked)
-    refused(folders, "shard-3/results.jsonl: is not as the run left it: cut off, or changed since")
+@pytest.mark.parametrize("name", ["junit.xml", "results.jsonl"])
+def test_a_report_that_changes_after_it_was_looked_at(folders: list[Path], name: str) -> None:
+    """Between the two readings, another run ends in the folder of a shard."""
+    reports = folders[0].parent / "reports"
+    reports.mkdir()
+    (reports / name).write_text("of another day", "utf-8")
+    whole = merged_of(folders)
+    changed = folders[2] / name
+    changed.write_bytes(changed.read_bytes().replace(b"two words", b"too words"))
+    with closing(Folder(reports)) as folder, pytest.raises(Refused, match=f"shard-3/{name}: is not as the run left"):
+        whole.write(folder)
+    assert sorted(each.name for each in reports.iterdir()) == [".lock", name]
+    assert (reports / name).read_text("utf-8") == "of another day"
 
 
 # The folder

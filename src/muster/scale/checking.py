@@ -10,7 +10,6 @@ from muster.report.folder import RUN
 from muster.scale.inputs import Input, Refused
 from muster.scale.run_file import RunFile
 from muster.scale.shards import Shard
-from muster.text import printable
 
 #: What two shards that are not of one run differ in, by its name in ``run.json``.
 _DIFFERENT = {
@@ -21,12 +20,8 @@ _DIFFERENT = {
 }
 
 
-def checked(folders: Sequence[Path]) -> list[Input]:
-    """The shards in these folders, in their order.
-
-    Raises:
-        Refused: they are not all the shards of one run, or a report is broken.
-    """
+def found(folders: Sequence[Path]) -> tuple[list[Input], list[str]]:
+    """The shards in these folders, in the order of their numbers; and why they are not all those of one run."""
     inputs: list[Input] = []
     complaints: list[str] = []
     for folder, times in Counter(folders).items():
@@ -36,12 +31,8 @@ def checked(folders: Sequence[Path]) -> list[Input]:
             inputs.append(_read(folder))
         except Refused as refused:
             complaints += refused.complaints
-    for each in inputs:
-        complaints += each.complaints()
     complaints += _not_one_run(inputs)
-    if complaints:
-        raise Refused(*map(printable, complaints))
-    return sorted(inputs, key=lambda each: each.file.shard)
+    return sorted(inputs, key=lambda each: each.file.shard), complaints
 
 
 def _read(folder: Path) -> Input:

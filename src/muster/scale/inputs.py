@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import xml.etree.ElementTree as ET
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,8 @@ from muster.verdict import Verdict
 
 #: No line of results.jsonl is longer, in bytes: its texts are bounded, and thousands of measurements fit in.
 LONGEST_LINE = 1 << 20
+
+CHUNK = 1 << 20
 
 #: What a run whose reports are whole ends with.
 WHOLE = (EXIT_OK, EXIT_BAD, EXIT_NETWORK, EXIT_NOTHING)
@@ -80,8 +81,8 @@ class Input:
     folder: Path
     file: RunFile
 
-    def verdicts(self) -> Iterator[tuple[bytes, Verdict]]:
-        """The lines of results.jsonl, and the verdict of each.
+    def verdicts(self) -> Iterator[Verdict]:
+        """The verdicts in results.jsonl.
 
         Raises:
             Refused: the file is broken, or not what the run wrote. What came before is not to be kept.
@@ -94,7 +95,7 @@ class Input:
                     verdict = _verdict(line)
                 except ValueError as error:
                     raise Refused(f"{self.folder / RESULTS}:{number}: {error}") from None
-                yield line, verdict
+                yield verdict
         if number != self.file.verdicts:
             raise Refused(f"{self.folder / RESULTS}: has {number:,} of {self.file.verdicts:,} verdicts")
 
@@ -108,25 +109,28 @@ class Input:
             except ValueError as error:
                 raise Refused(f"{self.folder / JUNIT}: {error}") from None
 
-    def complaints(self) -> Iterator[str]:
-        """All that is wrong with it by itself."""
+    def page(self) -> None:
+        """Look at report.html as well: nothing is read from it. Raises Refused."""
+        with self._report(PAGE):
+            pass
+
+    def results(self) -> Iterator[bytes]:
+        """What is in results.jsonl, in pieces. Raises Refused."""
+        with self._report(RESULTS) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+
+    @property
+    def complaint(self) -> str | None:
+        """Why there are no whole reports in it to be read, by what the shard says of itself."""
         file, shard = self.file, f"shard {self.file.shard}/{self.file.shards}"
         if file.finished is None:
-            yield f"{self.folder}: {shard} has not ended, or was killed"
-        elif file.exit_code not in WHOLE:
-            yield f"{self.folder}: {shard} ended with {file.exit_code}{_WHY.get(file.exit_code or 0, '')}"
-        elif file.stopped:
-            yield f"{self.folder}: {shard} stopped before all was judged; run it without --maxfail"
-        else:
-            for reading in (self.verdicts(), self.junit(), self._page()):
-                try:
-                    deque(reading, maxlen=0)
-                except Refused as refused:
-                    yield from refused.complaints
-
-    def _page(self) -> Iterator[None]:
-        with self._report(PAGE):
-            yield
+            return f"{self.folder}: {shard} has not ended, or was killed"
+        if file.exit_code not in WHOLE:
+            return f"{self.folder}: {shard} ended with {file.exit_code}{_WHY.get(file.exit_code or 0, '')}"
+        if file.stopped:
+            return f"{self.folder}: {shard} stopped before all was judged; run it without --maxfail"
+        return None
 
     @contextmanager
     def _report(self, name: str) -> Iterator[Stream]:
@@ -136,7 +140,7 @@ class Input:
             stream = Stream(path)
             try:
                 yield stream
-                while stream.read(1 << 20):
+                while stream.read(CHUNK):
                     pass
             finally:
                 stream.close()

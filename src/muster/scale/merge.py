@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from muster.exits import EXIT_BAD, EXIT_NOTHING
@@ -13,10 +13,26 @@ from muster.report.html_summary import about
 from muster.report.listing import Listing
 from muster.report.terminal import Terminal, last_line
 from muster.scale import junit
-from muster.scale.inputs import Input
+from muster.scale.checking import found
+from muster.scale.inputs import Input, Refused
 from muster.scale.plain import PlainTests
-from muster.text import plural
+from muster.text import plural, printable
 from muster.verdict import Tally, timestamp
+
+
+def merged(folders: Sequence[Path]) -> Merged:
+    """What is in the folders of all shards of a run. Everything is looked at, and nothing written.
+
+    Raises:
+        Refused: they are not all shards of one run, or their reports are not whole.
+    """
+    inputs, complaints = found(folders)
+    made = Merged(inputs)
+    for each in inputs:
+        complaints += made.read(each)
+    if complaints:
+        raise Refused(*map(printable, complaints))
+    return made
 
 
 class Merged:
@@ -26,45 +42,52 @@ class Merged:
         self._inputs = inputs
         self._tally = Tally()
         self._listing = Listing(0)
+        self._head = junit.Head()
         self._page = LargePage()
         self._plain = PlainTests()
-        self._started = min(each.file.started for each in inputs)
-        self._finished = max(each.file.finished or 0.0 for each in inputs)
+        self._started = min((each.file.started for each in inputs), default=0.0)
+        self._finished = max((each.file.finished or 0.0 for each in inputs), default=0.0)
+
+    def read(self, shard: Input) -> Iterator[str]:
+        """Take in the reports of a shard; gives what is wrong with them."""
+        if shard.complaint:
+            yield shard.complaint
+            return
+        for reading in (self._read_results, self._read_cases, Input.page):
+            try:
+                reading(shard)
+            except Refused as refused:
+                yield from refused.complaints
+
+    def _read_results(self, shard: Input) -> None:
+        for verdict in shard.verdicts():
+            self._tally.add(verdict)
+            self._listing.add(verdict)
+            self._page.add(verdict)
+
+    def _read_cases(self, shard: Input) -> None:
+        for part in shard.junit():
+            self._head.add(part)
+            if part.tag == "testcase":
+                self._plain.add(part, self._page)
 
     def write(self, folder: Folder) -> None:
         """Write the reports of all to ``folder``, in place of those that are there.
 
         Raises:
-            Refused: a report of a shard changed since it was checked.
+            Refused: a report of a shard changed since it was read.
             OSError: a report cannot be written. In both cases those that are there stay.
         """
         with folder.replacing(JUNIT, RESULTS, PAGE) as (cases, results, page):
-            self._write_cases(cases)
-            self._write_results(results)
+            with cases.open("wb") as file:
+                self._head.write(file)
+                for each in self._inputs:
+                    file.writelines(ET.tostring(part) for part in each.junit() if part.tag == "testcase")
+                junit.write_end(file)
+            with results.open("wb") as file:
+                for each in self._inputs:
+                    file.writelines(each.results())
             self._write_page(page)
-
-    def _write_cases(self, path: Path) -> None:
-        head = junit.Head()
-        for each in self._inputs:
-            for part in each.junit():
-                head.add(part)
-        with path.open("wb") as file:
-            head.write(file)
-            for each in self._inputs:
-                for part in each.junit():
-                    if part.tag == "testcase":
-                        file.write(ET.tostring(part))
-                        self._plain.add(part, self._page)
-            junit.write_end(file)
-
-    def _write_results(self, path: Path) -> None:
-        with path.open("wb") as file:
-            for each in self._inputs:
-                for line, verdict in each.verdicts():
-                    file.write(line)
-                    self._tally.add(verdict)
-                    self._listing.add(verdict)
-                    self._page.add(verdict)
 
     def _write_page(self, path: Path) -> None:
         files = dict.fromkeys(name for each in self._inputs for name in each.file.inventories)
