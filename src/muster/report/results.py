@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from muster.limits import Limit
 from muster.text import LONGEST, printable
@@ -15,6 +16,9 @@ from muster.verdict import Verdict, record
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+#: No moment is as late, in seconds since the epoch: it is shortly before the last that can be written as a date.
+LATEST = 253_000_000_000
 
 
 class Results:
@@ -57,7 +61,7 @@ def read_verdict(line: bytes) -> Verdict:
         # A look at each text of each line took half of the time of many; few lines have anything to escape.
         harmless = len(text) <= LONGEST and "\\" not in text and text.rstrip("\n").isprintable()
         hook = None if harmless else _harmless
-        plain = _plain(json.loads(text, object_pairs_hook=hook, parse_constant=_refuse))
+        plain = _plain(json.loads(text, object_pairs_hook=hook, parse_float=_finite, parse_constant=_finite))
         return _verdicts().validate_python(plain)
     except ValidationError as error:
         first = error.errors()[0]
@@ -67,7 +71,7 @@ def read_verdict(line: bytes) -> Verdict:
         raise ValueError("JSON that is too deep") from None
     except KeyError as error:
         raise ValueError(f"no {error.args[0]}") from None
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, OverflowError, TypeError) as error:
         raise ValueError(printable(f"no verdict: {error}", 200)) from None
 
 
@@ -75,14 +79,19 @@ def _harmless(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {printable(name): printable(said) if isinstance(said, str) else said for name, said in pairs}
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{printable(number, 20)} is no number")
+    return value
 
 
 def _plain(said: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a `Verdict`, which nothing has looked at yet."""
     ok = said["verdict"] == "ok"
-    at = said["observed_at"]
+    observed_at = datetime.fromisoformat(said["observed_at"]).timestamp() if said["observed_at"] else 0.0
+    if not 0 <= observed_at < LATEST:
+        raise ValueError(f"nothing was observed at {said['observed_at']}")
     return {
         "check": {
             "name": said["check"],
@@ -92,7 +101,7 @@ def _plain(said: Mapping[str, Any]) -> dict[str, Any]:
         "message": "" if ok else said["message"],
         "observed": said["message"] if ok else said["observed"],
         "measurements": [_measurement(each) for each in said["measurements"]],
-        "observed_at": datetime.fromisoformat(at).timestamp() if at else 0.0,
+        "observed_at": observed_at,
         "seconds": said["duration_seconds"],
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from muster.report.folder import RUN
+from muster.report.results import LATEST
 
 #: Much more than a run ever writes there, in bytes.
 LARGEST = 1 << 20
@@ -48,16 +49,19 @@ class RunFile:
     @classmethod
     def read(cls, folder: Path) -> RunFile:
         """What ``folder`` has. Raises OSError, and ValueError where it is no such file."""
-        with (folder / RUN).open("rb") as file:
-            content = file.read(LARGEST + 1)
+        with (folder / RUN).open("rb") as opened:
+            content = opened.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise ValueError("larger than any that a run writes")
         try:
-            return TypeAdapter(cls).validate_json(content, strict=True)
+            file = TypeAdapter(cls).validate_json(content, strict=True)
         except ValidationError as error:
             first: Any = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise ValueError(f"{place}: {first['msg']}" if place else str(first["msg"])) from None
+        if not (0 <= file.started < LATEST and 0 <= (file.finished or 0) < LATEST):
+            raise ValueError("a run was never at that time")
+        return file
 
 
 def digest(path: Path) -> str:

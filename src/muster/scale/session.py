@@ -25,6 +25,7 @@ from muster.scale.run_file import RunFile, digest, fingerprint
 from muster.scale.shards import Shard, home
 from muster.suite import Suite
 from muster.targets import Target
+from muster.text import printable
 from muster.verdict import Tally
 
 #: What of pytest's own options decides which tests are selected.
@@ -56,7 +57,7 @@ class ShardSession:
             shard=shard.number,
             shards=shard.count,
             selection={},
-            inventories=list(suite.inventory.files),
+            inventories=list(map(printable, suite.inventory.files)),
             started=time.time(),
         )
         suite.limit(shard.of(self._whole))
@@ -161,14 +162,17 @@ class ShardSession:
     def _selection(self) -> dict[str, str]:
         inventory = self._suite.inventory
         option: Callable[[str], Any] = self._config.getoption
-        return {
+        said = {
             "muster": version("pytest-muster"),
-            "inventory": fingerprint([inventory.digest.encode(), *(each.id.encode() for each in self._whole)]),
+            "inventory": fingerprint(
+                [inventory.digest.encode(), *(each.id.encode("utf-8", "surrogatepass") for each in self._whole)]
+            ),
             "checks": self._checks,
             "arguments": " ".join(_relative(argument, self._config.rootpath) for argument in self._config.args),
             "--limit": option("--limit") or "",
             **{name: str(option(word) or "") for name, word in _SELECTING.items()},
         }
+        return {name: printable(text) for name, text in said.items()}
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self._empty:
