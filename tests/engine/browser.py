@@ -38,7 +38,7 @@ class Browser:
         self._url += f"/{made['sessionId']}"
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self._http.request(method, self._url + path, json=body, timeout=60)
+        answer = self._http.request(method, self._url + path, json=body, timeout=300)
         value = answer.json()["value"]
         assert answer.ok, value
         return value

@@ -27,11 +27,11 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tally, page = Tally(), LargePage()
-    for number in range(COUNT):
-        check = Check(f"check_{number}", "It <b>is</b> well.", "critical", "mend <it>")
+    for number in range(COUNT + 1):
+        check = Check(f"check_{number}", "It <b>is</b> well.", "critical", "mend <it>" + 300 * "!")
         message = f"<script>alert({number})</script>"
-        name = NAMES[number % len(NAMES)]
-        host = f"host-{number * 7 % COUNT:03}"
+        name = NAMES[number % len(NAMES)] if number < COUNT else "ok"
+        host = f"host-{number * 7 % COUNT:03}-{'long' * 60}"
         verdict = Verdict(check, "host", host, host, {}, name, message, cause="wrong")
         tally.add(verdict)
         page.add(verdict)
@@ -115,7 +115,11 @@ def test_what_is_far_below_is_found(page: Browser) -> None:
 def test_nothing_is_wider_than_the_window(page: Browser, path: Path, width: int) -> None:
     page.resize(width, 1000)
     page.open(path)
-    assert page.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    wider = (
+        "return [...document.querySelectorAll('html, section')].filter((each) => each.scrollWidth > each.clientWidth)"
+    )
+    assert page.run(wider) == []
 
 
 def test_a_script_that_got_into_the_page_does_not_run(page: Browser) -> None:

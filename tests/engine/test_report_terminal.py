@@ -118,6 +118,48 @@ def test_all_of_more_than_a_hundred_verdicts_are_listed_when_asked_for(tmp_path:
     assert sum(line.startswith("  ok") for line in lines) == 100
 
 
+def test_of_very_many_verdicts_that_are_not_ok_each_check_is_one_entry(tmp_path: Path, port: int) -> None:
+    checks = """
+from muster import Command, Host, Measure, Output, Probe, check, need
+
+
+@need(Host)
+def words(host: Host) -> Probe[str]:
+    \"""What the host says.\"""
+    return Probe(Command("true"), lambda output: output.text)
+
+
+@check(severity="critical", remediation="count again")
+def test_count_is_right(words: str, target: Host) -> None:
+    \"""The count is right.\"""
+    assert target.name == "here-2", f"{target.name} counted 49, expected 50"
+
+
+@check(severity="warning", remediation="sweep", runbook="hosts.md#sweep")
+def test_floor_is_clean(words: str) -> None:
+    \"""The floor is clean.\"""
+    raise AssertionError("dust, expected none")
+"""
+    few = "import muster.report.listing\nmuster.report.listing.FEW = muster.report.listing.MOST = 4\n"
+    (tmp_path / "conftest.py").write_text(few)
+    inventory = "hosts:\n  here-[1:4]: {connection: {kind: local}}\n" + GONE.replace("PORT", str(port))
+    said = run(tmp_path, checks=checks, inventory=inventory).terminal
+    assert [line for line in said.splitlines() if line.startswith(("7 ", "1 ", " ")) or "muster: " in line][1:] == [
+        "7 verdicts by check; the reports have each of them, and so has -v",
+        "1 host not reached; 2 checks not observed",
+        "  critical  count is right: 3 targets",
+        "            here-1: here-1 counted 49, expected 50",
+        "            → count again",
+        "  warning   floor is clean: 4 targets",
+        "            here-1: dust, expected none",
+        "            → sweep",
+        "            → docs/runbooks/hosts.md#sweep",
+        "muster: 1 ok, 4 warning, 2 unknown, 3 critical · 5 targets on 5 hosts · 2 checks not observed",
+    ]
+    whole = run(tmp_path, "-v", checks=checks, inventory=inventory).terminal
+    assert whole.count("counted 49, expected 50") == 3
+
+
 def test_colour_is_there_when_asked_for_and_words_say_the_same(tmp_path: Path) -> None:
     coloured = run(tmp_path, "--color=yes")
     plain = run(tmp_path, "--color=no")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from muster.text import plural
-from muster.verdict import Name, Verdict
+from muster.verdict import NAMES, Name, Verdict
 
 COLOURS: Mapping[Name, dict[str, bool]] = {
     "ok": {"green": True},
@@ -22,6 +22,9 @@ COLOURS: Mapping[Name, dict[str, bool]] = {
 #: Up to so many verdicts, a run lists the good ones too without being asked.
 FEW = 100
 
+#: Above so many verdicts to show, they are shown by check: nobody reads on host by host, and most ail from one thing.
+MOST = 1_000
+
 _GOOD = ("ok", "skipped")
 _INDENT = 12
 
@@ -31,7 +34,8 @@ class Listing:
 
     With ``verbosity`` above 0 every verdict stands by itself, with all that was observed; below 0 only those that are
     not ok are shown. At 0, a small run shows all and a large one those that are not ok; the checks of a target that
-    could not look for one and the same reason are one entry. A host that is down is always one line.
+    could not look for one and the same reason are one entry. A host that is down is always one line. Above
+    `MOST` each check is one entry instead, with the first of its targets.
     """
 
     def __init__(self, verbosity: int) -> None:
@@ -58,6 +62,10 @@ class Listing:
     def write(self, terminal: Any) -> None:
         """Write what there is to say of each host, in the order in which they were judged."""
         width = max(40, shutil.get_terminal_size((80, 24)).columns) - 1
+        shown = sum(map(len, self._by_host.values())) + len(self._down)
+        if self._verbosity <= 0 and shown > MOST:
+            self._write_by_check(terminal, width)
+            return
         for host, verdicts in self._by_host.items():
             down = self._down.get(host)
             if not verdicts and not down:
@@ -72,7 +80,28 @@ class Listing:
                 more = self._ok.get(host, 0) - sum(each.verdict == "ok" for each in verdicts)
                 terminal.write_line(f"  ({more:,} more ok)" if more else "")
             for entry in self._entries(verdicts):
-                _write(terminal, entry, width, fully=self._verbosity > 0)
+                verdict = entry[0]
+                name = _name(verdict) if len(entry) == 1 else f"{len(entry)} checks not observed"
+                subject = name if verdict.kind == "host" else f"{verdict.target}: {name}"
+                text = verdict.message or verdict.observed
+                _write(terminal, verdict, subject, text, width, fully=self._verbosity > 0)
+
+    def _write_by_check(self, terminal: Any, width: int) -> None:
+        entries: dict[tuple[Name, str], list[Verdict]] = {}
+        for verdict in (each for verdicts in self._by_host.values() for each in verdicts):
+            entries.setdefault((verdict.verdict, verdict.check.name), []).append(verdict)
+        terminal.ensure_newline()
+        count = sum(map(len, entries.values()))
+        terminal.write_line(f"{count:,} verdicts by check; the reports have each of them, and so has -v", bold=True)
+        if self._down:
+            down = f"{plural(len(self._down), 'host')} not reached"
+            unseen = f"{plural(sum(map(len, self._down.values())), 'check')} not observed"
+            terminal.write_line(f"{down}; {unseen}", **COLOURS["critical"])
+        for verdicts in sorted(entries.values(), key=lambda each: (NAMES.index(each[0].verdict), -len(each))):
+            first = verdicts[0]
+            subject = f"{_name(first)}: {plural(len(verdicts), 'target')}"
+            where = first.host if first.kind == "host" else f"{first.host} {first.target}".strip()
+            _write(terminal, first, subject, f"{where}: {first.message}", width, fully=False)
 
     def _entries(self, verdicts: Iterable[Verdict]) -> Iterable[list[Verdict]]:
         """Verdicts that are shown as one, where the first of them came."""
@@ -87,15 +116,15 @@ class Listing:
         return entries.values()
 
 
-def _write(terminal: Any, entry: list[Verdict], width: int, *, fully: bool) -> None:
+def _name(verdict: Verdict) -> str:
+    return verdict.check.name.replace("_", " ")
+
+
+def _write(terminal: Any, verdict: Verdict, subject: str, text: str, width: int, *, fully: bool) -> None:
     """One entry: the verdict, what was judged, what was seen or is wrong, and what to do.
 
     ``fully``: of what is wrong, also all that was seen, where the message does not say it.
     """
-    verdict = entry[0]
-    name = verdict.check.name.replace("_", " ") if len(entry) == 1 else f"{len(entry)} checks not observed"
-    subject = name if verdict.kind == "host" else f"{verdict.target}: {name}"
-    text = verdict.message or verdict.observed
     terminal.write(f"  {verdict.verdict:<{_INDENT - 2}}", **COLOURS[verdict.verdict])
     if verdict.verdict in _GOOD:
         first, *rest = _wrapped(f"{subject} · {text}" if text else subject, width)
