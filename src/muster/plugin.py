@@ -138,7 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if shard:
         from muster.scale.session import ShardSession
 
-        session = ShardSession(config, shard, run.suite, run.id, run.tally, folder.path if folder else None)
+        session = ShardSession(run, shard, folder.path if folder else None)
         try:
             session.begin()
         except OSError as error:

@@ -293,6 +293,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "run.json").write_text("{"),
         "shard-2/run.json: Invalid JSON: EOF .*",
     ),
+    "run.json is a pipe": (
+        lambda folder: fifo(folder, "run.json"),
+        "shard-2: holds no reports of a shard: run.json is missing, pytest --shard writes it",
+    ),
     "run.json is of another shape": (
         lambda folder: account(folder, shard="2"),
         "shard-2/run.json: shard: Input should be a valid integer",
@@ -384,6 +388,11 @@ def test_everything_that_is_wrong_is_said_at_once(folders: list[Path]) -> None:
         "shard-1/report.html: is not as the run left it.*",
         "shard-2: shard 2/3 has not ended, or was killed",
     )
+
+
+def test_shards_are_not_compared_with_one_that_never_ended(folders: list[Path]) -> None:
+    account(folders[0], finished=None, selection={})
+    refused(folders, "shard-1: shard 1/3 has not ended, or was killed")
 
 
 def test_the_output_is_none_of_the_inputs(folders: list[Path]) -> None:

@@ -56,6 +56,8 @@ endpoints:
   other: {url: "http://127.0.0.1:9/"}
 """
 
+ONE_ENDPOINT = "hosts: {web-1: {connection: {kind: local}}}\nendpoints: {website: {url: 'http://127.0.0.1:9/'}}\n"
+
 NAMES = [f"web-{number}.example.net" for number in range(1000)]
 
 
@@ -217,13 +219,23 @@ def test_a_selection_that_is_empty_in_every_shard_is_no_success(tmp_path: Path, 
     assert made.code == 5
 
 
+def test_a_file_of_checks_that_no_target_of_a_shard_has_is_green_there(tmp_path: Path) -> None:
+    """Such a file is not even imported."""
+    checks = SITE.partition("@check")[0] + "@check" + SITE.split("@check")[2].partition("\n\n\n")[0] + "\n"
+    assert checks.count("def test_") == 1
+    made = [run(tmp_path, f"--shard={number}/4", checks=checks, inventory=ONE_ENDPOINT) for number in range(1, 5)]
+    assert sorted(each.code for each in made) == [0, 0, 0, 3]
+
+
 def test_a_test_that_is_named_may_be_in_another_shard(tmp_path: Path) -> None:
     (tmp_path / "test_named.py").write_text(SITE, "utf-8")
     inventory = "hosts: {web-1: {connection: {kind: local}}}\n"
     named = ("test_named.py::test_load_is_known[web-1]", "--deselect=test_sample.py")
-    found = [
-        cases(run(tmp_path, f"--shard={number}/2", *named, checks=SITE, inventory=inventory)) for number in (1, 2)
-    ]
+    found = []
+    for number in (1, 2):
+        made = run(tmp_path, f"--shard={number}/2", *named, checks=SITE, inventory=inventory)
+        assert made.code == 0, made.terminal
+        found.append(cases(made))
     assert sorted(found) == [[], ["test_load_is_known[web-1]"]]
     made = run(tmp_path, "--shard=1/2", "test_named.py::test_nosuch", checks=SITE, inventory=inventory)
     assert made.code == 4

@@ -53,7 +53,7 @@ def _not_one_run(inputs: Sequence[Input]) -> Iterator[str]:
     if not inputs:
         return
     first = inputs[0]
-    shards, named = first.file.shards, first.file.selection
+    shards = first.file.shards
     held: dict[int, Input] = {}
     for each in inputs:
         file = each.file
@@ -61,12 +61,18 @@ def _not_one_run(inputs: Sequence[Input]) -> Iterator[str]:
             yield f"{each.folder}: is shard {file.shard}/{file.shards}, and {first.folder} is one of {shards}"
         elif (other := held.setdefault(file.shard, each)) is not each:
             yield f"{each.folder}: is shard {file.shard}/{shards}, and so is {other.folder}"
-        if file.finished is None:
-            continue
-        for name in sorted({*named, *file.selection}):
-            if file.selection.get(name) != named.get(name):
-                yield f"{each.folder}: {_DIFFERENT.get(name, f'was run with another {name}')} than {first.folder}"
+    # One that did not come to its end may not have known what it was to run.
+    ended = [each for each in inputs if each.complaint is None]
+    for each in ended[1:]:
+        for name in _different(ended[0].file, each.file):
+            what = _DIFFERENT.get(name, f"was run with another {name}")
+            yield f"{each.folder}: {what} than {ended[0].folder}"
     missing = [f"{number}/{shards}" for number in range(1, shards + 1) if number not in held]
     if missing:
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
         yield f"missing: shard {', '.join(missing[:10])}{more}"
+
+
+def _different(one: RunFile, other: RunFile) -> Iterator[str]:
+    names = {**one.selection, **other.selection}
+    return (name for name in names if one.selection.get(name) != other.selection.get(name))

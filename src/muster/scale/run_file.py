@@ -49,7 +49,10 @@ class RunFile:
     @classmethod
     def read(cls, folder: Path) -> RunFile:
         """What ``folder`` has. Raises OSError, and ValueError where it is no such file."""
-        with (folder / RUN).open("rb") as opened:
+        path = folder / RUN
+        if not path.is_file():  # opening a pipe would wait for whoever writes to it
+            raise FileNotFoundError(0, "is missing", str(path))
+        with path.open("rb") as opened:
             content = opened.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise ValueError("larger than any that a run writes")

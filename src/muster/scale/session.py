@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,10 +23,11 @@ from muster.report.folder import JUNIT, PAGE, RESULTS
 from muster.report.terminal import not_whole
 from muster.scale.run_file import RunFile, digest, fingerprint
 from muster.scale.shards import Shard, home
-from muster.suite import Suite
 from muster.targets import Target
 from muster.text import printable
-from muster.verdict import Tally
+
+if TYPE_CHECKING:
+    from muster.run import Run
 
 #: What of pytest's own options decides which tests are selected.
 _SELECTING = {"-k": "keyword", "-m": "markexpr", "--deselect": "deselect", "--fail-on": "fail_on"}
@@ -35,32 +36,30 @@ _SELECTING = {"-k": "keyword", "-m": "markexpr", "--deselect": "deselect", "--fa
 class ShardSession:
     """The hooks of a run with ``--shard``.
 
-    ``suite`` has the targets of all shards, and is limited to those of this one here. ``run`` is the id of the run
-    and ``tally`` counts its verdicts; ``folder`` is where its reports go, None where it writes none.
+    The suite of ``run`` has the targets of all shards, and is limited here to those of this one. ``folder`` is where
+    its reports go, None where it writes none.
     """
 
-    def __init__(
-        self, config: pytest.Config, shard: Shard, suite: Suite, run: str, tally: Tally, folder: Path | None
-    ) -> None:
-        self._config = config
+    def __init__(self, run: Run, shard: Shard, folder: Path | None) -> None:
+        self._run = run
+        self._config = run.config
         self._shard = shard
-        self._suite = suite
-        self._whole = suite.targets
-        self._tally = tally
+        self._suite = run.suite
+        self._whole = run.suite.targets
         self._folder = folder
         self._files: set[Path] = set()
         self._checks = ""
         self._found = False
         self._empty = False
         self._file = RunFile(
-            run=run,
+            run=run.id,
             shard=shard.number,
             shards=shard.count,
             selection={},
-            inventories=list(map(printable, suite.inventory.files)),
+            inventories=list(map(printable, self._suite.inventory.files)),
             started=time.time(),
         )
-        suite.limit(shard.of(self._whole))
+        self._suite.limit(shard.of(self._whole))
 
     def begin(self) -> None:
         """Say in the folder of the reports that this shard is running. Raises OSError."""
@@ -100,6 +99,7 @@ class ShardSession:
     def _look_again(self, session: pytest.Session) -> None:
         """Collect over the targets of all shards, and keep what belongs to this one."""
         self._suite.limit(self._whole)
+        self._run.collection.look_again()
         session.perform_collect()
         self._suite.limit(self._shard.of(self._whole))
 
@@ -155,7 +155,7 @@ class ShardSession:
             finished=time.time(),
             exit_code=exit_code,
             stopped=stopped,
-            verdicts=self._tally.counts.total(),
+            verdicts=self._run.tally.counts.total(),
             reports=written,
         ).write(folder)
 
