@@ -142,7 +142,7 @@ def pytest_configure(config: pytest.Config) -> None:
         try:
             session.begin()
         except OSError as error:
-            pytest.exit(f"cannot write reports to {error.filename}: {error.strerror}", EXIT_BROKEN)
+            pytest.exit(f"cannot write reports to {_reports(config)}: {error.strerror}", EXIT_BROKEN)
         config.pluginmanager.register(session, "muster-shard")
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -261,6 +264,39 @@ def test_a_run_that_ends_early_is_told_from_a_whole_one(tmp_path: Path) -> None:
     assert said["finished"] is None
     made = run(tmp_path, "--shard=1/1", "-x", checks="def test_a(): assert 0\ndef test_b(): pass\n")
     assert json.loads((made.folder / "run.json").read_text("utf-8"))["stopped"] is True
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """At the beginning of a run and at its end."""
+    reports = tmp_path / "reports"
+    fills = f"import os\ndef test_fills(): os.symlink('/dev/full', {str(reports / '.run.json.new')!r})\n"
+    made = run(tmp_path, "--shard=1/1", checks=fills)
+    assert made.code == 4
+    assert f"the reports are not whole: {reports}: No space left on device" in made.terminal
+    assert json.loads((reports / "run.json").read_text("utf-8"))["finished"] is None
+    made = run(tmp_path, "--shard=1/1", checks=fills)
+    assert made.code == 4
+    assert "cannot write reports to reports: No space left on device" in made.terminal
+
+
+def test_a_shard_of_no_inventory_is_refused(tmp_path: Path) -> None:
+    """Else every shard would run everything."""
+    (tmp_path / "test_a.py").write_text("def test_a(): pass\n", "utf-8")
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, f"--rootdir={tmp_path}", "--shard=1/2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "--shard is for a run over an inventory: name one with --inventory FILE" in done.stdout + done.stderr
+
+
+def test_no_secret_and_no_value_of_set_is_in_the_account(tmp_path: Path) -> None:
+    inventory = "vars: {port: '1', pass: \"${env:PROBE}\"}\n" + INVENTORY.replace(":9/", ":${port}/", 1)
+    inventory += "  third: {url: 'http://127.0.0.1:9/', auth: {user: a, password: '${pass}'}}\n"
+    options = ("--shard=1/1", "--set", "port=54321", "-k", "nosuch")
+    made = run(tmp_path, *options, checks=SITE, inventory=inventory, environment={"PROBE": "hunter2hunter2"})
+    assert made.code == 5, made.terminal
+    text = (made.folder / "run.json").read_text("utf-8")
+    assert "hunter2" not in text
+    assert "54321" not in text
 
 
 def test_a_run_without_shards_leaves_no_account_of_one(tmp_path: Path) -> None:
