@@ -143,6 +143,20 @@ def test_the_rows_of_a_run_merge_into_a_default_folder(folders: list[Path], monk
     assert Path("reports/junit.xml").is_file()
 
 
+def test_a_shard_that_ran_on_workers_is_one_like_the_others(
+    folders: list[Path], shards: list[Made], tmp_path: Path
+) -> None:
+    made = run(shards[0].folder.parent, "--shard=1/3", "-n", "2", checks=SITE, inventory=INVENTORY)
+    on_workers = Path(shutil.move(made.folder, tmp_path / "on-workers"))
+    done = merge(on_workers, *folders[1:], reports=tmp_path / "reports")
+    assert done.exit_code == 1, done.stderr
+    assert sorted(cases(Made(1, "", tmp_path / "reports"))) == sorted(
+        f"{case.attrib['classname']}.{case.attrib['name']}"
+        for shard in shards
+        for case in shard.junit.iter("testcase")
+    )
+
+
 # The exit code
 
 GOOD = (
