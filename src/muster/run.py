@@ -276,9 +276,11 @@ class Run:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         self._finish(session)
         try:
-            yield
-            if self._page:
-                self._page.write(self.config.option.htmlpath)
+            try:
+                yield
+            finally:
+                if self._page:
+                    self._page.write(self.config.option.htmlpath)
         except OSError as error:  # of a writer of reports: what was judged is to be shown all the same
             self._unwritten = self._unwritten or error
         if self._unwritten and not self._interrupted:

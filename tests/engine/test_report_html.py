@@ -98,8 +98,8 @@ def test_a_run_that_stops_early_says_so(tmp_path: Path) -> None:
     assert "The run stopped early: 2 of 7 checks judged." in made.page
 
 
-def test_a_page_is_large_from_the_agreed_number_on() -> None:
-    assert html.MOST_ROWS == 5_000
+def test_a_page_is_large_from_the_agreed_numbers_on() -> None:
+    assert (html.MOST_DRAWN, html.MOST_ROWS) == (1_000, 5_000)
 
 
 @pytest.mark.parametrize("workers", ["1"])

@@ -14,7 +14,8 @@ from tests.engine.report_runs import GONE, INVENTORY, Made, rows, run, steady
 from tests.engine.test_report_hostile import HOSTILE
 from tests.servers.processes import refusing_port
 
-ENOUGH = "import muster.report.html\nmuster.report.html.MOST_ROWS = 6\n"
+DRAWN = "import muster.report.html\nmuster.report.html.MOST_DRAWN = 6\n"
+ENOUGH = f"{DRAWN}muster.report.html.MOST_ROWS = 6\n"
 PLAIN = """
 def test_that_is_no_check(extras):
     from pytest_html.extras import html
@@ -89,6 +90,24 @@ def test_a_test_that_is_no_check_has_a_row_with_what_it_left(made: Made) -> None
 def test_all_verdicts_are_in_the_other_reports(made: Made) -> None:
     assert len(made.results) == 14
     assert len(list(made.junit.iter("testcase"))) == 15
+
+
+def test_a_page_is_whole_where_another_report_is_not(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "junit.xml").symlink_to("/dev/full")
+    broken = large(tmp_path)
+    assert broken.code == 4
+    assert len(bodies(broken.page)) == 7
+    assert "1 ok verdict left out" in broken.page
+
+
+def test_where_pytest_html_would_be_slow_the_page_has_what_is_ok_too(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(DRAWN)
+    page = run(tmp_path).page
+    (said,) = (body for body in bodies(page) if "words_are_said" in body)
+    assert said.startswith('<tbody class="verdict-ok"><tr class="collapsible" aria-expanded="false">')
+    assert len(bodies(page)) == 7
+    assert "verdict left out" not in page
 
 
 def test_a_run_that_stops_early_says_so(tmp_path: Path) -> None:

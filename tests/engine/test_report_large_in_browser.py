@@ -13,7 +13,7 @@ from tests.engine.browser import Browser, browser
 
 pytestmark = pytest.mark.needs("chromium")
 
-COUNT = 3 * SLICE - 1
+COUNT = 3 * SLICE
 NAMES: tuple[Name, ...] = ("critical", "unknown", "warning")
 
 

@@ -21,7 +21,10 @@ from muster.report.junit import explanation
 from muster.text import plural
 from muster.verdict import Name, Tally, Verdict
 
-#: Above so many verdicts the page is ours and lists only those that are not ok; pytest-html's gets slow beyond.
+#: Above so many verdicts the page is ours: pytest-html draws all of its rows anew on each click, 5,000 in seconds.
+MOST_DRAWN = 1_000
+
+#: Above so many it lists those that are not ok.
 MOST_ROWS = 5_000
 
 #: What pytest-html must call a row, for its script opens and closes rows by that. It has no word for a
@@ -86,8 +89,8 @@ class HtmlReport:
 
     def _expect(self, count: int) -> None:
         self._expected = count
-        if count > MOST_ROWS and self._large is None:
-            self._large = LargePage()
+        if count > MOST_DRAWN and self._large is None:
+            self._large = LargePage(with_ok=count <= MOST_ROWS)
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Make the row of a report; no cells are no row."""
@@ -127,13 +130,11 @@ class HtmlReport:
         data.insert(0, pairs(details(verdict)))
 
     def pytest_html_results_summary(self, prefix: list[str], session: Any) -> None:
+        if self._large:
+            self._take_rows(self._large)  # so that pytest-html does not write them first
+            return
         self._page.title = title(self._tally)
         tests = self._page.data["tests"]
-        if self._large:
-            for row in [row for each in tests.values() for row in each]:
-                self._large.add_row(_NAMES[row["result"]], row["resultsTableRow"][: len(COLUMNS)], _below(row))
-            tests.clear()
-            return
         for verdict, row, below in self._unreached.rows():
             # How many checks hang on a host is known only now.
             keys = {**row, "result": _RESULTS[verdict.verdict], "testId": safe(verdict.host)}
@@ -152,9 +153,16 @@ class HtmlReport:
             OSError: it cannot be written.
         """
         if self._page and self._large:
+            self._take_rows(self._large)
             # As pytest-html reads its option.
             place = Path(os.path.expandvars(path)).expanduser()
             self._large.write(place, self._tally, self._about(), [*self._notes()], self._plain)
+
+    def _take_rows(self, page: LargePage) -> None:
+        tests = self._page.data["tests"]
+        for row in (row for rows in tests.values() for row in rows):
+            page.add_row(_NAMES[row["result"]], row["resultsTableRow"][: len(COLUMNS)], _below(row))
+        tests.clear()
 
     def _about(self) -> dict[str, str]:
         return about(self._files, self._started, time.time(), self._run)
@@ -166,7 +174,7 @@ class HtmlReport:
                 f'<p class="note">The run stopped early: {self._reported:,} of '
                 f"{plural(self._expected, 'check')} judged.</p>"
             )
-        if self._large and (count := self._tally.counts["ok"]):
+        if self._expected > MOST_ROWS and (count := self._tally.counts["ok"]):
             yield (
                 f'<p class="note">{plural(count, "ok verdict")} left out: above {MOST_ROWS:,} '
                 "verdicts this page lists those that are not ok; junit.xml and results.jsonl have all.</p>"

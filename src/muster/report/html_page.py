@@ -25,12 +25,14 @@ _CLOSED: tuple[Name, ...] = ("ok", "skipped", "waived")
 
 
 class LargePage:
-    """The verdicts that are not ok, each in a row, and counts of all.
+    """The verdicts that are not ok (``with_ok``: all of them), each in a row, and counts of all.
 
-    It takes part in no run of pytest: `add` every verdict, to a `Tally` too, and `write`.
+    It needs no run of pytest, so verdicts of several runs can be one page: `add` each of them, to a `Tally` too, and
+    `write`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_ok: bool = False) -> None:
+        self._with_ok = with_ok
         self._counts = Counts()
         self._unreached = Unreached()
         self._verdicts: list[Verdict] = []
@@ -43,7 +45,7 @@ class LargePage:
     def takes(self, verdict: Verdict) -> bool:
         """Count a verdict. Whether that is all: it is ok, or part of the row of a host that was not reached."""
         self._counts.add(verdict)
-        return self._unreached.takes(verdict) or verdict.verdict == "ok"
+        return self._unreached.takes(verdict) or (verdict.verdict == "ok" and not self._with_ok)
 
     def add_row(self, verdict: Name, row: Sequence[str], below: str) -> None:
         """Add a row that is markup already: its cells, and what stands under it."""
@@ -57,7 +59,7 @@ class LargePage:
         notes: Sequence[str] = (),
         plain: Mapping[Name, int] | None = None,
     ) -> None:
-        """Write the page; the arguments are those of `html_summary.summary`.
+        """Write the page; the arguments are those of `html_summary.summary`, and markup (`html_rows.safe`).
 
         Raises:
             OSError: it cannot be written.
@@ -80,21 +82,32 @@ class LargePage:
 
 
 def _document(name: str, head: str, rows: Iterator[str]) -> Iterator[str]:
-    script = beside("html_page.js")
+    style, script = beside("html_style.css") + beside("html_page.css"), beside("html_page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    yield (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'\">\n"
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{name}</title>\n<style>{beside('html_style.css')}{beside('html_page.css')}</style>\n</head>\n<body>\n<h1>{name}</h1>\n{head}\n"
-        '<div class="controls collapse"><button id="show_all_details">Show all details</button> / '
-        '<button id="hide_all_details">Hide all details</button></div>\n<div id="results-table">\n'
-    )
-    while True:
-        slice_ = list(islice(rows, SLICE))
-        yield from (f"<section><table><thead><tr>{''.join(HEADS)}</tr></thead>\n", *slice_, "</table></section>\n")
-        if len(slice_) < SLICE:
+    yield f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'">
+<meta name="viewport" content="width=device-width">
+<title>{name}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{name}</h1>
+{head}
+<div class="controls collapse">
+  <button id="show_all_details">Show all details</button> / <button id="hide_all_details">Hide all details</button>
+</div>
+<div id="results-table">
+"""
+    part = list(islice(rows, SLICE))
+    while True:  # one at least, for its head
+        yield f"<section><table><thead><tr>{''.join(HEADS)}</tr></thead>\n"
+        yield from part
+        yield "</table></section>\n"
+        if not (part := list(islice(rows, SLICE))):
             break
     yield f"</div>\n<script>{script}</script>\n</body>\n</html>\n"
 

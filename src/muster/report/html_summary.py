@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -18,12 +18,12 @@ class Counts:
     """How many verdicts of each name every check and every host has."""
 
     def __init__(self) -> None:
-        self._checks: dict[str, Counter[Name]] = {}
-        self._hosts: dict[str, Counter[Name]] = {}
+        self._checks: defaultdict[str, Counter[Name]] = defaultdict(Counter)
+        self._hosts: defaultdict[str, Counter[Name]] = defaultdict(Counter)
 
     def add(self, verdict: Verdict) -> None:
-        self._checks.setdefault(verdict.check.name, Counter())[verdict.verdict] += 1
-        self._hosts.setdefault(verdict.host, Counter())[verdict.verdict] += 1
+        self._checks[verdict.check.name][verdict.verdict] += 1
+        self._hosts[verdict.host][verdict.verdict] += 1
 
     def tables(self) -> Iterable[str]:
         """A folded table of the checks, by name, and one of the hosts, as they came."""
