@@ -143,6 +143,8 @@ def test_memory_is_bounded_however_many_cases_there_are(shards: list[Path], tmp_
             enlarge(folder, count)
         peaks.append(peak(folders, place / "reports"))
         assert sum(1 for _ in ET.parse(place / "reports" / "junit.xml").iter("testcase")) == 2 * count
+        page = (place / "reports" / "report.html").read_text("utf-8")
+        assert ("40,000 ok verdicts left out" in page) is (count == 20_000)
     assert peaks[1] < peaks[0] + 10_000, f"{peaks} kB"
 
 
@@ -196,6 +198,8 @@ def test_a_reader_of_the_page_sees_every_verdict_that_is_not_ok(
         if line["verdict"] not in ("ok", "skipped") and line["host"] != "gone":
             assert line["message"] in text
             assert line["title"] in text
+    assert text.count("The host says two words") == 4
+    assert "test_sample::test_plain_passes" in text
     assert "2 shards" in text
     assert "test_sample::test_plain_fails" in text
     assert "one is not two" in text

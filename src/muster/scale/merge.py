@@ -8,6 +8,7 @@ from pathlib import Path
 
 from muster.exits import EXIT_BAD, EXIT_NOTHING
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
+from muster.report.html import MOST_ROWS
 from muster.report.html_page import LargePage
 from muster.report.html_summary import about
 from muster.report.listing import Listing
@@ -43,8 +44,9 @@ class Merged:
         self._tally = Tally()
         self._listing = Listing(0)
         self._head = junit.Head()
-        self._page = LargePage()
-        self._plain = PlainTests()
+        self._with_ok = sum(each.file.verdicts for each in inputs) <= MOST_ROWS
+        self._page = LargePage(with_ok=self._with_ok)
+        self._plain = PlainTests(self._page, with_passed=self._with_ok)
         self._started = min((each.file.started for each in inputs), default=0.0)
         self._finished = max((each.file.finished or 0.0 for each in inputs), default=0.0)
 
@@ -69,7 +71,7 @@ class Merged:
         for part in shard.junit():
             self._head.add(part)
             if part.tag == "testcase":
-                self._plain.add(part, self._page)
+                self._plain.add(part)
 
     def write(self, folder: Folder) -> None:
         """Write the reports of all to ``folder``, in place of those that are there.
@@ -93,9 +95,9 @@ class Merged:
         files = dict.fromkeys(name for each in self._inputs for name in each.file.inventories)
         facts = about([*files], self._started, self._finished, plural(len(self._inputs), "shard"))
         notes = []
-        if count := self._tally.counts["ok"]:
+        if not self._with_ok and (count := self._tally.counts["ok"]):
             notes.append(
-                f'<p class="note">{plural(count, "ok verdict")} counted; junit.xml and results.jsonl have all.</p>'
+                f'<p class="note">{plural(count, "ok verdict")} left out; junit.xml and results.jsonl have all.</p>'
             )
         self._page.write(path, self._tally, facts, notes, self._plain.counts)
 

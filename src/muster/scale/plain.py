@@ -23,33 +23,37 @@ _PASSED: tuple[str, Name] = ("passed", "ok")
 
 
 class PlainTests:
-    """Counts them, by ``outcomes`` and by the verdict that a page filters them with (``counts``)."""
+    """Counts them, by ``outcomes`` and by the verdict that a page filters them with (``counts``).
 
-    def __init__(self) -> None:
+    Each is a row of ``page``, one that passed only ``with_passed``.
+    """
+
+    def __init__(self, page: LargePage, *, with_passed: bool) -> None:
+        self._page = page
+        self._with_passed = with_passed
         self.outcomes: Counter[str] = Counter()
         self.counts: Counter[Name] = Counter()
 
     def __str__(self) -> str:
         return ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.outcomes.items()))
 
-    def add(self, case: ET.Element, page: LargePage) -> None:
-        """Take in a test case, if it is of such a test. One that did not pass is a row of ``page``."""
+    def add(self, case: ET.Element) -> None:
+        """Take in a test case, if it is of such a test."""
         if any(each.get("name") == "verdict" for each in case.iterfind("properties/property")):
             return
         said = next((child for tag in _OUTCOMES for child in case.iterfind(tag)), None)
         outcome, name = _PASSED if said is None else _OUTCOMES[said.tag]
         self.outcomes[outcome] += 1
         self.counts[name] += 1
-        if said is not None:
-            row = dict.fromkeys(COLUMNS, "")
-            row["verdict"] = word(name, outcome)
-            row["check"] = safe(f"{case.get('classname')}::{case.get('name')}")
-            row["seconds"] = duration(_seconds(case))
-            texts = [
-                said.text or said.get("message") or "",
-                *(each.text or "" for each in case.iterfind("system-out")),
-            ]
-            page.add_row(name, list(cells(row, name)), escape(printable_lines("\n".join(texts))))
+        if said is None and not self._with_passed:
+            return
+        row = dict.fromkeys(COLUMNS, "")
+        row["verdict"] = word(name, outcome)
+        row["check"] = safe(f"{case.get('classname')}::{case.get('name')}")
+        row["seconds"] = duration(_seconds(case))
+        why = "" if said is None else said.text or said.get("message") or ""
+        texts = [why, *(each.text or "" for each in case.iterfind("system-out"))]
+        self._page.add_row(name, cells(row, name), escape(printable_lines("\n".join(filter(None, texts)))))
 
 
 def _seconds(case: ET.Element) -> float:
