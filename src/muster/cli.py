@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
 
+from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION
 from muster.text import plural
-
-EXIT_CONFIGURATION = 2
 
 
 class _Settings(click.ParamType[tuple[str, str]]):
@@ -37,6 +37,7 @@ def main() -> None:
       muster checks                              what can be looked at: kinds, checks, the facts they read
       pytest --inventory inventories/local.yaml  run the checks
       pytest --inventory FILE --dry-run          show what would be asked of whom
+      muster merge shards/*                      make one report of those of all shards of a run
     """
 
 
@@ -118,6 +119,81 @@ def checks(paths: tuple[Path, ...], limits: bool, markdown: bool) -> None:
         click.secho(f"{kind.plural}: {plural(len(cases), 'check')}", bold=True)
         _print_table([shipped.row(case) for case in cases], markdown, indent="  ")
     click.echo(f"{plural(len(found), 'check')} in all")
+
+
+@main.command()
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
+@click.option(
+    "--reports",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for the reports of them all.",
+)
+def merge(folders: tuple[Path, ...], reports: Path) -> None:
+    """Make one report of those of all shards of a run.
+
+    Each DIR is the --reports folder of one shard, a run of pytest with --shard. Their junit.xml, report.html and
+    results.jsonl become one of each. Everything is looked at before anything is written: whether all shards are
+    there, each once, of one inventory, run with the same options, ended, and with reports as they left them.
+
+    Exit status: that of one run over everything, so 0 where all is well, 1 where a check failed or is unknown, 3
+    where that is for want of an answer only, 5 where nothing was selected. 2 where the shards cannot be merged:
+    every reason is told, and the reports that were there before stay. 4 where the reports cannot be written.
+
+    \b
+    Examples:
+      pytest --inventory site.yaml --shard 1/2 --reports shards/1
+      pytest --inventory site.yaml --shard 2/2 --reports shards/2
+      muster merge shards/*
+      muster merge shards/1 shards/2 --reports nightly
+    """
+    from muster.report.folder import Folder, FolderError
+    from muster.scale.inputs import Refused
+    from muster.scale.merge import merged
+
+    try:
+        if any(each.resolve() == reports.resolve() for each in folders):
+            raise Refused(f"{reports}: would be both read and written; name another with --reports DIR")
+        whole = merged(folders)
+        with closing(Folder(reports)) as folder:
+            whole.write(folder)
+    except (Refused, FolderError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    except OSError as error:
+        click.echo(f"the reports are not written: {error.filename or reports}: {error.strerror}", err=True)
+        sys.exit(EXIT_BROKEN)
+    whole.tell(_Terminal())
+    sys.exit(whole.exit_code)
+
+
+class _Terminal:
+    """Stands for pytest's terminal reporter, to write a listing to."""
+
+    _COLOURS = ("green", "yellow", "red", "purple")
+
+    def __init__(self) -> None:
+        self._within_line = False
+
+    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None:
+        colour = next((name for name in self._COLOURS if markup.get(name)), None)
+        styled = click.style(
+            content, {"purple": "magenta"}.get(colour or "", colour), bold=markup.get("bold"), dim=markup.get("light")
+        )
+        click.echo(styled, nl=False)
+        self._within_line = not content.endswith("\n")
+
+    def write_line(self, line: str, **markup: bool) -> None:
+        self.write(line, **markup)
+        click.echo()
+        self._within_line = False
+
+    def ensure_newline(self) -> None:
+        if self._within_line:
+            click.echo()
+        self._within_line = False
 
 
 def _print_table(rows: Sequence[tuple[str, ...]], markdown: bool, indent: str = "") -> None:

@@ -54,6 +54,11 @@ class Collection:
             self._quick[case.function] = quick
         return quick
 
+    def look_again(self) -> None:
+        """Forget what was left out for want of a target: it is collected once more, over other targets."""
+        self._left_out.clear()
+        self.without_target.clear()
+
     def forget(self) -> None:
         """Let go of every item's check: nothing will be asked of them again."""
         self._cases.clear()

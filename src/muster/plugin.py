@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from muster.exits import EXIT_CONFIGURATION, EXIT_NOTHING
+from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_NOTHING
 
 if TYPE_CHECKING:
+    from muster.scale.shards import Shard
     from muster.suite import Suite
 
 
@@ -41,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATTERN",
         help="only these targets: name glob, range, group or label, as in 'web-*,db-[01:03],role=proxy,!web-003' "
         "(! leaves out)",
+    )
+    group.addoption(
+        "--shard",
+        metavar="N/COUNT",
+        help="only this shard of the hosts, such as 3/8 for the third of eight: a host's name alone decides which "
+        "it is in, and its targets go with it; `muster merge` joins the reports",
     )
     group.addoption(
         "--reports",
@@ -110,6 +117,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(severity, remediation, runbook, applies): an operational check")
     paths = inventory_paths(config)
+    shard = _shard(config, paths)
     if not paths or _only_tells(config):
         return
     gc.disable()  # what is imported and read from here on is no garbage; the run enables it again
@@ -131,12 +139,22 @@ def _start(config: pytest.Config, paths: list[Path]) -> None:
     if not (hasattr(config, "workerinput") or config.option.collectonly or config.getoption("muster_dry_run")):
         try:
             folder = Folder(_reports(config))
+            folder.clear()
         except FolderError as error:
             pytest.exit(str(error), EXIT_CONFIGURATION)
     run = Run(config, _suite(config, paths), folder)
     run.prepare_reports()
     config.pluginmanager.register(run, "muster-run")
     config.pluginmanager.register(run.collection, "muster-collection")
+    if shard:
+        from muster.scale.session import ShardSession
+
+        session = ShardSession(run, shard, folder.path if folder else None)
+        try:
+            session.begin()
+        except OSError as error:
+            pytest.exit(f"cannot write reports to {_reports(config)}: {error.strerror}", EXIT_BROKEN)
+        config.pluginmanager.register(session, "muster-shard")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -159,6 +177,21 @@ def _reports(config: pytest.Config) -> Path:
         return Path(config.getoption("--reports"))
     beside_ini = config.inipath and not config.getoption("--inventory")
     return (config.inipath.parent if config.inipath and beside_ini else config.invocation_params.dir) / "reports"
+
+
+def _shard(config: pytest.Config, paths: list[Path]) -> Shard | None:
+    """The shard that this run is; leaves by `pytest.exit` where ``--shard`` names none."""
+    given = config.getoption("--shard")
+    if given is None:
+        return None
+    from muster.scale.shards import Shard
+
+    if not paths:
+        pytest.exit("--shard is for a run over an inventory: name one with --inventory FILE", EXIT_CONFIGURATION)
+    try:
+        return Shard.parse(given)
+    except ValueError as wrong:
+        pytest.exit(f"--shard {wrong}", EXIT_CONFIGURATION)
 
 
 def _suite(config: pytest.Config, paths: list[Path]) -> Suite:

@@ -37,6 +37,11 @@ class Suite:
         self._wanted: dict[Host, dict[tuple[Target, Need[Any]], None]] = {}
         self._gatherer: Gatherer | None = None
 
+    def limit(self, targets: Iterable[Target]) -> None:
+        """Limit the run to these targets."""
+        self.targets = tuple(targets)
+        self._by_kind.clear()
+
     @cached_property
     def needs(self) -> Catalogue:
         """The needs that ship, by the name of the argument that asks for each."""

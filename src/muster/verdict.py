@@ -95,6 +95,7 @@ class Record(TypedDict):
 
     run: str
     check: str
+    kind: str
     host: str
     target: str
     labels: Mapping[str, str]
@@ -102,17 +103,25 @@ class Record(TypedDict):
     severity: str
     title: str
     message: str
+    observed: str
+    remediation: str
+    runbook: str
     cause: str | None
+    host_down: bool
     measurements: list[dict[str, Any]]
     observed_at: str | None
     duration_seconds: float
 
 
 def record(verdict: Verdict, run: str) -> Record:
-    """The line of ``results.jsonl`` for a verdict; ``message`` of a good one is what was observed."""
+    """The line of ``results.jsonl`` for a verdict.
+
+    Where it has no message, ``message`` is what was observed, and ``observed`` is empty.
+    """
     return {
         "run": run,
         "check": verdict.check.name,
+        "kind": verdict.kind,
         "host": verdict.host,
         "target": verdict.target,
         "labels": verdict.labels,
@@ -120,7 +129,11 @@ def record(verdict: Verdict, run: str) -> Record:
         "severity": verdict.check.severity,
         "title": verdict.check.title,
         "message": verdict.message or verdict.observed,
+        "observed": verdict.observed if verdict.message else "",
+        "remediation": verdict.check.remediation,
+        "runbook": verdict.check.runbook,
         "cause": verdict.cause,
+        "host_down": verdict.host_down,
         "measurements": [_measured(each) for each in verdict.measurements],
         "observed_at": timestamp(verdict.observed_at) if verdict.observed_at else None,
         "duration_seconds": round(verdict.seconds, 6),

@@ -1,4 +1,4 @@
-"""The command ``muster``: validate, schema, checks, and help that teaches."""
+"""The command ``muster``: validate, schema, checks, and help that teaches. Merging is in test_merge.py."""
 
 from __future__ import annotations
 
@@ -134,3 +134,11 @@ def test_checks_prints_the_default_limits() -> None:
     assert len(lines) == len(MEASURABLE) + 1
     (line,) = [line for line in lines if line.startswith("filesystem_used_percent ")]
     assert re.search(r" % +warning above 80, critical above 90 +space in use", line)
+
+
+def test_the_help_of_merge_teaches() -> None:
+    said = muster("merge", "--help").output
+    assert "Exit status" in said
+    assert "muster merge shards/*" in said
+    assert "muster merge shards/*" in muster("--help").output
+    assert muster("merge").exit_code == 2

@@ -42,6 +42,7 @@ class Line(BaseModel):
 
     run: str
     check: str
+    kind: str
     host: str
     target: str
     labels: dict[str, str]
@@ -49,7 +50,11 @@ class Line(BaseModel):
     severity: Severity
     title: str
     message: str
+    observed: str
+    remediation: str
+    runbook: str
     cause: str | None
+    host_down: bool
     measurements: list[Measured]
     observed_at: str | None
     duration_seconds: float

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _WAY_OUT = "name another with --reports DIR"
 
-JUNIT, PAGE, RESULTS = "junit.xml", "report.html", "results.jsonl"
+JUNIT, PAGE, RESULTS, RUN = "junit.xml", "report.html", "results.jsonl", "run.json"
 
 
 class FolderError(Exception):
@@ -17,9 +19,6 @@ class FolderError(Exception):
 
 class Folder:
     """The folder ``path``, made where it is not there, and this process's own until `close`.
-
-    The reports of an earlier run are removed: a run that ends before it judges must not leave them to be taken for
-    its own.
 
     Raises:
         FolderError: it cannot be written, or another run holds it.
@@ -31,14 +30,42 @@ class Folder:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("a+", encoding="utf-8")
             self._hold()
-            for name in (JUNIT, PAGE, RESULTS):
-                if (old := path / name).is_file() and not old.is_symlink():
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def clear(self) -> None:
+        """Remove the reports of an earlier run: one that ends before it judges must not leave them to be taken for
+        its own. Raises FolderError."""
+        try:
+            for name in (JUNIT, PAGE, RESULTS, RUN):
+                if (old := self.path / name).is_file() and not old.is_symlink():
                     old.unlink()
         except OSError as error:
-            raise FolderError(f"cannot write reports to {path}: {error.strerror}; {_WAY_OUT}") from None
+            raise self._unwritable(error) from None
+
+    @contextmanager
+    def replacing(self, *names: str) -> Iterator[list[Path]]:
+        """Where to write the reports of these names. They take the place of the old ones in the end, all or none;
+        what a shard said of itself goes with the old ones.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        new = [self.path / f".{name}.new" for name in names]
+        try:
+            yield new
+            (self.path / RUN).unlink(missing_ok=True)
+            for path, name in zip(new, names, strict=True):
+                path.replace(self.path / name)
+        finally:
+            for path in new:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         self._lock.close()
+
+    def _unwritable(self, error: OSError) -> FolderError:
+        return FolderError(f"cannot write reports to {self.path}: {error.strerror}; {_WAY_OUT}")
 
     def _hold(self) -> None:
         try:

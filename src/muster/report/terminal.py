@@ -52,7 +52,7 @@ def header(files: Sequence[str], targets: Sequence[Target]) -> str:
     counts: dict[str, int] = {}
     for target in targets:
         counts[target.kind] = counts.get(target.kind, 0) + 1
-    kinds = ", ".join(plural(count, kind) for kind, count in counts.items())
+    kinds = ", ".join(plural(count, kind) for kind, count in counts.items()) or "no target"
     return printable(f"muster: {kinds} from {', '.join(files)}")
 
 
