@@ -31,7 +31,7 @@ class ContestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A program. It must exit with 0, so it is known to have done its work.
+    """A program. It must exit with ``exits``, so it is known to have done its work.
 
     ``rounds`` is how often it is run at most; ``warm_up`` is run once before, the command itself where it is None.
     With ``terminal`` a terminal is at its three streams, else its output goes to a file.
@@ -44,6 +44,7 @@ class Contender:
     rounds: int = 100
     warm_up: Sequence[str] | None = None
     terminal: bool = False
+    exits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _run(contender: Contender, command: Sequence[str]) -> Sample:
         if stdin is not None:
             os.close(stdin)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode != contender.exits:
         said = printed.read_text(errors="replace")[-3000:]
         raise ContestError(f"{contender.name} ended with {process.returncode}\n{said}")
     return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
