@@ -23,10 +23,6 @@ COMMANDS = (
     *(each for each in over_ssh.COMMANDS if each != "cat /proc/net/tcp"),
     *("cat /proc/net/dev", "cat /proc/vmstat"),
 )
-    *(each for each in over_ssh.COMMANDS if each != "cat /proc/net/tcp"),
-    "cat /proc/net/dev",
-    "cat /proc/vmstat",
-)
 
 MEASURED = {
     "memory": ("Memory", "memory_used_percent", "memory.used_percent"),
