@@ -145,7 +145,8 @@ class Run:
             gc.enable()
             plan = self.suite.plan()
             with terminal.gathering(self._terminal, plan.wanted) as progress:
-                self.suite.gather(plan, progress)
+                # What runs in pytest's ordinary way may ask a host for more.
+                self.suite.gather(plan, progress, keep=not all(map(self.collection.is_quick, session.items)))
             gc.disable()
         self._judge(session)
 

@@ -73,13 +73,13 @@ class Suite:
         wanted = (pair for host in chosen for pair in self._wanted.get(host, ()) if not self.observations.has(*pair))
         return make_plan(wanted, self._hosts)
 
-    def gather(self, plan: Plan, progress: Progress | None = None) -> None:
-        """Ask for all that is planned, of all hosts at once.
+    def gather(self, plan: Plan, progress: Progress | None = None, *, keep: bool = True) -> None:
+        """Ask for all that is planned, of all hosts at once. Without ``keep`` nobody will ask a host again.
 
         Raises:
             KeyboardInterrupt: what was observed until then stays.
         """
-        self.gatherer.gather_now(plan, self.observations, progress)
+        self.gatherer.gather_now(plan, self.observations, progress, keep=keep)
 
     @property
     def gatherer(self) -> Gatherer:
