@@ -34,7 +34,7 @@ class Suite:
         self.observations = Observations(self._observe)
         self._hosts = {host.name: host for host in inventory.hosts}
         self._by_kind: dict[type[Target], list[Target]] = {}
-        self._wanted: dict[Host, dict[tuple[Target, Need[Any]], None]] = {}
+        self._wanted: dict[Host, dict[tuple[Target, Need[Any]], int]] = {}
         self._gatherer: Gatherer | None = None
 
     @cached_property
@@ -63,7 +63,8 @@ class Suite:
         host = self.host_of(target)
         wanted = self._wanted.setdefault(host, {})
         for need in case.needs:
-            wanted[subject(need, target, host), need] = None
+            pair = subject(need, target, host), need
+            wanted[pair] = wanted.get(pair, 0) + 1
 
     def plan(self, hosts: Iterable[Host] | None = None) -> Plan:
         """What is wanted of these hosts (of all, by default) and not yet observed."""
@@ -93,6 +94,16 @@ class Suite:
     def judge(self, case: Case, target: Target) -> Verdict:
         return judge(case, target, self.host_of(target), self.observations, self.redact)
 
+    def forget(self, case: Case, target: Target) -> None:
+        """Let go of what a check has read of a target, where no other check that is wanted reads it."""
+        host = self.host_of(target)
+        wanted = self._wanted[host]
+        for need in case.needs:
+            pair = subject(need, target, host), need
+            wanted[pair] -= 1
+            if not wanted[pair]:
+                self.observations.drop(*pair)
+
     def observation(self, target: Target, need: Need[Any]) -> Observation:
         return self.observations.get(subject(need, target, self.host_of(target)), need)
 
@@ -105,5 +116,5 @@ class Suite:
     def _observe(self, target: Target, need: Need[Any]) -> None:
         """First use of what was not gathered: ask for it, and for all else that is wanted of that host."""
         host = self.host_of(target)
-        self._wanted.setdefault(host, {})[target, need] = None
+        self._wanted.setdefault(host, {}).setdefault((target, need), 1)
         self.gather(self.plan([host]))
