@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import asyncssh
 
@@ -25,11 +25,14 @@ seven times as much of our time."""
 
 PORT = 22
 
+BRIEFLY = 0.3
+"""Seconds that a host may take until its first word before others are let in meanwhile."""
+
 
 async def open_link(host: Host, keys: Keys, slots: asyncio.Semaphore, gateway: SshLink | None = None) -> SshLink:
     """Log in to a host, through its gateway where it has one.
 
-    A handshake takes one of ``slots``; a host that has not said a word yet takes none, so it keeps no other waiting.
+    A handshake takes one of ``slots``; a host that does not say a word gives it back, so it keeps no other waiting.
     ``connect_timeout`` bounds the TCP connection, the handshake and the login together, each try; waiting for a slot
     counts for nothing.
 
@@ -98,20 +101,61 @@ async def _connect(
     patience: _Patience,
 ) -> asyncssh.SSHClientConnection:
     address = host.connection.address or host.name
-    async with patience.running():
-        options, place = await _prepared(host, keys, client)
-        if gateway is not None:
-            options["tunnel"], place = gateway.connection, None
-        sock = await _dial(place) if place else None
-        spoke = sock is None or await _speaks(sock, host.connection.connect_timeout / 2)
-    try:
-        # Who waits until we have spoken is met alone; hardly any does, but for those who never speak.
-        async with slots if spoke else contextlib.nullcontext(), patience.running():
-            return await asyncssh.connect(address, sock=sock, **options)
-    except BaseException:
-        if sock is not None:
-            sock.close()
-        raise
+    sock: socket.socket | None = None
+    async with _Turn(slots) as turn:
+        async with patience.running():
+            options, place = await _prepared(host, keys, client)
+            if gateway is not None:
+                options["tunnel"] = gateway.connection
+            elif place is not None:
+                with turn.lent_after(BRIEFLY):
+                    sock = await _dial(place)
+                    speaks = await _speaks(sock, host.connection.connect_timeout / 2)
+        try:
+            # Who waits until we have spoken is met out of turn: hardly any does, but those who never speak.
+            if sock is None or speaks:
+                await turn.take()
+            async with patience.running():
+                return await asyncssh.connect(address, sock=sock, **options)
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+
+
+class _Turn:
+    """One of the slots, which is given back at the end, or before."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._has_one = False
+
+    async def __aenter__(self) -> Self:
+        await self.take()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._give_back()
+
+    async def take(self) -> None:
+        """Wait for a slot, unless it has one."""
+        if not self._has_one:
+            await self._slots.acquire()
+            self._has_one = True
+
+    @contextlib.contextmanager
+    def lent_after(self, seconds: float) -> Iterator[None]:
+        """Give the slot back where what is done meanwhile takes longer than that."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._give_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_back(self) -> None:
+        if self._has_one:
+            self._slots.release()
+            self._has_one = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +248,14 @@ async def _speaks(sock: socket.socket, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await readable.wait()
     except TimeoutError:
-        return False
+        pass
     except BaseException:
         sock.close()
         raise
     finally:
         loop.remove_reader(sock)
-    return True
+    # Where it is us who are slow, the time was up and the word was there.
+    return readable.is_set()
 
 
 def _outcome(error: Exception, host: Host, client: _Client) -> tuple[Attempt, str]:
