@@ -38,7 +38,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._pairs: dict[str, Any] = {}
-        self._known: dict[tuple[str, ...], asyncssh.SSHKnownHosts] = {}
+        self._known: dict[str, asyncssh.SSHKnownHosts] = {}
         self.config = Config()
 
     def client(self, key_file: str | None) -> dict[str, Any]:
@@ -71,16 +71,16 @@ class Keys:
         Raises:
             NotReached: the known_hosts file that the inventory names cannot be read.
         """
-        if file is not None:
+        if file is None:
+            return {} if self.config.says("knownhostsfile") else {"known_hosts": self._users_known_hosts}
+        if file not in self._known:
             try:
-                return {"known_hosts": self._read((str(Path(file).expanduser()),))}
+                self._known[file] = asyncssh.read_known_hosts(str(Path(file).expanduser()))
             except (OSError, ValueError) as error:
                 reason = (error.strerror if isinstance(error, OSError) else None) or error
                 attempt = Attempt("host key not trusted", "permission", f"known_hosts {file}: {reason}")
                 raise NotReached(attempt, f"ssh: {attempt}") from None
-        if self.config.says("knownhostsfile"):
-            return {}
-        return {"known_hosts": self._read_all(Path("~/.ssh/known_hosts").expanduser(), GLOBAL_KNOWN_HOSTS)}
+        return {"known_hosts": self._known[file]}
 
     @cached_property
     def _default(self) -> list[asyncssh.SSHKeyPair]:
@@ -89,15 +89,19 @@ class Keys:
 
     def global_known_hosts(self) -> dict[str, Any]:
         """The option that trusts the host keys that all users of this machine trust, and no others."""
-        return {"known_hosts": self._read_all(GLOBAL_KNOWN_HOSTS)}
+        return {"known_hosts": self._everybodys_known_hosts}
 
-    def _read_all(self, *files: Path) -> asyncssh.SSHKnownHosts:
-        return self._read(tuple(str(path) for path in files if path.is_file()))
+    @cached_property
+    def _users_known_hosts(self) -> asyncssh.SSHKnownHosts:
+        return _read(Path("~/.ssh/known_hosts").expanduser(), GLOBAL_KNOWN_HOSTS)
 
-    def _read(self, files: tuple[str, ...]) -> asyncssh.SSHKnownHosts:
-        if files not in self._known:
-            self._known[files] = asyncssh.read_known_hosts(list(files))
-        return self._known[files]
+    @cached_property
+    def _everybodys_known_hosts(self) -> asyncssh.SSHKnownHosts:
+        return _read(GLOBAL_KNOWN_HOSTS)
+
+
+def _read(*files: Path) -> asyncssh.SSHKnownHosts:
+    return asyncssh.read_known_hosts([str(path) for path in files if path.is_file()])
 
 
 def _from_agent(key_file: str, locked: Path) -> dict[str, Any]:

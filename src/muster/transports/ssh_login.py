@@ -198,12 +198,11 @@ async def _prepared(host: Host, keys: Keys, client: _Client) -> tuple[dict[str, 
     if "known_hosts" not in options and said.known_hosts is None:
         # asyncssh takes `UserKnownHostsFile none` for "trust any key"; ssh(1) looks into the file of all users alone.
         options |= keys.global_known_hosts()
-    if said.canonicalize_hostname or said.config.has_match_final():
+    if said.tunnel or said.canonicalize_hostname or said.config.has_match_final():
+        # asyncssh reads it again then, for the hosts on the way or by another name.
         return options, None
-    # It is read now, and need not be again.
     options = {"options": said, "config": None, "client_keys": (), "agent_path": ()} | options
-    leads_elsewhere = said.tunnel or said.proxy_command
-    return options, None if leads_elsewhere else _Place(said.host, said.port, said.family, said.local_addr)
+    return options, None if said.proxy_command else _Place(said.host, said.port, said.family, said.local_addr)
 
 
 async def _dial(place: _Place) -> socket.socket:
