@@ -107,7 +107,10 @@ def test_who_is_silent_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> 
         assert len(landed) == 20
 
 
-def test_hosts_whose_turn_never_came_are_told_of_when_the_time_of_the_run_is_up() -> None:
+def test_hosts_whose_turn_never_came_are_told_of_when_the_time_of_the_run_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("muster.gather.REACHED_AT_ONCE", 3)
     with Fleet(12, delay=600) as fleet:
         hosts = [host(fleet, number) for number in range(12)]
         hello = need(Command("echo hi"))
