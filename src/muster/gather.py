@@ -17,9 +17,11 @@ from muster.probes import Attempt, Command, DoesNotApply, Output, Question, Samp
 from muster.targets import RUNNER, Host
 from muster.transports import shell
 from muster.transports.link import NotReached, seen
-from muster.transports.pool import FILES_PER_HOST, FILES_SPARED, Pool
+from muster.transports.pool import FILES_PER_HOST, FILES_PER_SHELL_HOST, FILES_SPARED, Pool
 
 HOSTS_AT_ONCE = 200
+REACHED_AT_ONCE = 400
+"""Hosts that are being reached, asked or waited for at once: one that never answers costs no other its turn."""
 IN_FLIGHT = 8
 """Questions that one host is asked at once, beside its batch."""
 
@@ -49,14 +51,16 @@ class Gatherer:
         self.pool = Pool(hosts)
         self._host_deadline = host_deadline
         self._run_deadline = run_deadline
-        self._concurrency = max(1, min(concurrency, (self.pool.files - FILES_SPARED) // FILES_PER_HOST))
+        self._concurrency = concurrency
         self._loop = BackgroundLoop()
 
     # From any thread, through the loop in the background.
 
-    def gather_now(self, plan: Plan, observations: Observations, progress: Progress | None = None) -> None:
+    def gather_now(
+        self, plan: Plan, observations: Observations, progress: Progress | None = None, *, keep: bool = True
+    ) -> None:
         """`gather`, from a thread without a loop. After Ctrl-C, what was observed stays in ``observations``."""
-        self.run(self.gather(plan, observations, progress))
+        self.run(self.gather(plan, observations, progress, keep=keep))
 
     def run(self, work: Any) -> Any:
         """Run a coroutine on the loop that the links live on, and return what it returns."""
@@ -70,10 +74,13 @@ class Gatherer:
 
     # On the loop.
 
-    async def gather(self, plan: Plan, observations: Observations, progress: Progress | None = None) -> None:
+    async def gather(
+        self, plan: Plan, observations: Observations, progress: Progress | None = None, *, keep: bool = True
+    ) -> None:
         """Ask what is planned, all hosts at once, and put every fact or failure into ``observations``.
 
         ``progress`` is called on the loop's thread with a host and how many of its facts have landed just now.
+        Without ``keep`` the connection to a host is closed when it has answered: nobody will ask it again.
         When this is cancelled, what has landed stays.
         """
         now = time.time()
@@ -81,25 +88,32 @@ class Gatherer:
             observations.put(target, need, Observation(failure=failure, observed_at=now))
         imported = asyncio.create_task(asyncio.to_thread(_import, _transports(plan)))
         imported.add_done_callback(seen)
-        slots = asyncio.Semaphore(self._concurrency)
-        visits = [
+        third = (self.pool.files - FILES_SPARED) // 3
+        at_once = max(1, min(self._concurrency, third // _files_per_host(plan)))
+        slots = asyncio.Semaphore(at_once)
+        visits = (
             _Visit(self.pool, host, asks, observations, progress, imported) for host, asks in plan.hosts.items()
-        ]
+        )
+        underway: set[_Visit] = set()
 
-        async def visit(each: _Visit) -> None:
-            async with slots:
-                await each.make(None if each.host is RUNNER else self._host_deadline or each.patience)
-                await self.pool.retire(each.host)
+        async def work() -> None:
+            for each in visits:
+                underway.add(each)
+                await each.reach()
+                async with slots:
+                    await each.make(None if each.host is RUNNER else self._host_deadline or each.patience)
+                await self.pool.leave(each.host, keep=keep)
+                underway.remove(each)
 
         try:
             async with asyncio.timeout(self._run_deadline), asyncio.TaskGroup() as group:
-                for each in visits:
-                    group.create_task(visit(each))
+                for _ in range(min(len(plan.hosts), max(at_once, min(REACHED_AT_ONCE, third)))):
+                    group.create_task(work())
         except asyncio.CancelledError:
             await self.pool.stop_opening()
             raise
         except TimeoutError:
-            for each in visits:
+            for each in (*underway, *visits):
                 each.give_up(f"the run's deadline of {self._run_deadline:g} s passed")
 
 
@@ -128,6 +142,13 @@ class _Visit:
     def patience(self) -> float:
         """How long the host may take where nobody says, in seconds."""
         return max(HOST_DEADLINE, *(2 * getattr(question, "timeout", 0.0) for question in self._left))
+
+    async def reach(self) -> None:
+        """Open the link to a host that is to be logged in to. Whether that went well is asked for later."""
+        if self.host.connection.kind == "ssh":
+            await asyncio.wait([self._imported])
+            with contextlib.suppress(Exception):
+                await self._pool.link(self.host)
 
     async def make(self, deadline: float | None) -> None:
         """Ask everything, within ``deadline`` seconds."""
@@ -250,13 +271,20 @@ class _Visit:
             self._progress(self.host, count)
 
 
+def _files_per_host(plan: Plan) -> int:
+    """How many file descriptors a host of this plan may take."""
+    only_shells = all(ask.question.asked in ("link", "shell") for asks in plan.hosts.values() for ask in asks)
+    in_containers = any(host.connection.kind == "docker" for host in plan.hosts)
+    return FILES_PER_SHELL_HOST if only_shells and not in_containers else FILES_PER_HOST
+
+
 def _transports(plan: Plan) -> list[str]:
     """The modules that a plan needs."""
     questions = [ask.question for asks in plan.hosts.values() for ask in asks]
     asked = {question.asked for question in questions}
     kinds = {host.connection.kind for host in plan.hosts}
     needed = {
-        "ssh": "ssh" in kinds,
+        "ssh_login": "ssh" in kinds,
         "container": "docker" in kinds,
         "http": "http" in asked,
         "docker": "engine" in asked,

@@ -36,6 +36,9 @@ class Observations:
     def put(self, target: Target, need: Need[Any], observation: Observation) -> None:
         self._found[target, need] = observation
 
+    def drop(self, target: Target, need: Need[Any]) -> None:
+        self._found.pop((target, need), None)
+
     def has(self, target: Target, need: Need[Any]) -> bool:
         return (target, need) in self._found
 

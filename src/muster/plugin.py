@@ -122,13 +122,13 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     gc.disable()  # what is imported and read from here on is no garbage; the run enables it again
     try:
-        _start(config, paths)
+        _start(config, paths, shard)
     except BaseException:
         gc.enable()
         raise
 
 
-def _start(config: pytest.Config, paths: list[Path]) -> None:
+def _start(config: pytest.Config, paths: list[Path], shard: Shard | None) -> None:
     """Read the inventory, and register what makes a run of it."""
     from muster.report.folder import Folder, FolderError
     from muster.run import Run

@@ -139,7 +139,9 @@ class Run:
             gc.enable()
             plan = self.suite.plan()
             with terminal.gathering(self._terminal, plan.wanted) as progress:
-                self.suite.gather(plan, progress)
+                # What runs in pytest's ordinary way may ask a host for more, or ask again.
+                self._all_quick = all(map(self.collection.is_quick, session.items))
+                self.suite.gather(plan, progress, keep=not self._all_quick)
             gc.disable()
         self._judge(session)
 
@@ -150,9 +152,13 @@ class Run:
         self._many = len(session.items) > MANY
         ordinary = [item for item in session.items if not self.collection.is_quick(item)]
         upcoming = iter([*ordinary[1:], None])
-        for item in session.items:
+        for number, item in enumerate(session.items):
+            if self._many and number % MANY == 0:
+                self._let_go_of_reports()
             if self.collection.is_quick(item):
                 self._judge_quickly(item)
+                if self._all_quick and (case := self.collection.case_of(item)):
+                    self.suite.forget(case, target_of(item))
                 if self._many:
                     # Nothing asks for it again, and 30,000 items hold 90 MB that the reports can use.
                     vars(item).clear()
@@ -304,12 +310,16 @@ class Run:
         """Let go of the items and of what pytest's terminal keeps: the writers of reports need the room."""
         self.collection.forget()
         session.items.clear()
+        self._let_go_of_reports()
+        gc.unfreeze()
+        gc.collect()
+
+    def _let_go_of_reports(self) -> None:
+        """Of what passed pytest's terminal wants to know how often that was, and keeps each report for it."""
         kept = self._terminal.stats
         kept.pop("", None)
         if kept.get("passed") and self.config.option.reportchars == terminal.USUAL_REPORTCHARS:
             kept["passed"] = [kept["passed"][0]] * len(kept["passed"])
-        gc.unfreeze()
-        gc.collect()
 
     def _exit_code(self, status: int) -> int:
         """Pytest's exit code in the words of docs/design.md, 3."""

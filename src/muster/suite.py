@@ -34,7 +34,7 @@ class Suite:
         self.observations = Observations(self._observe)
         self._hosts = {host.name: host for host in inventory.hosts}
         self._by_kind: dict[type[Target], list[Target]] = {}
-        self._wanted: dict[Host, dict[tuple[Target, Need[Any]], None]] = {}
+        self._wanted: dict[Host, dict[tuple[Target, Need[Any]], int]] = {}
         self._gatherer: Gatherer | None = None
 
     def limit(self, targets: Iterable[Target]) -> None:
@@ -68,7 +68,8 @@ class Suite:
         host = self.host_of(target)
         wanted = self._wanted.setdefault(host, {})
         for need in case.needs:
-            wanted[subject(need, target, host), need] = None
+            pair = subject(need, target, host), need
+            wanted[pair] = wanted.get(pair, 0) + 1
 
     def plan(self, hosts: Iterable[Host] | None = None) -> Plan:
         """What is wanted of these hosts (of all, by default) and not yet observed."""
@@ -78,13 +79,13 @@ class Suite:
         wanted = (pair for host in chosen for pair in self._wanted.get(host, ()) if not self.observations.has(*pair))
         return make_plan(wanted, self._hosts)
 
-    def gather(self, plan: Plan, progress: Progress | None = None) -> None:
-        """Ask for all that is planned, of all hosts at once.
+    def gather(self, plan: Plan, progress: Progress | None = None, *, keep: bool = True) -> None:
+        """Ask for all that is planned, of all hosts at once. Without ``keep`` nobody will ask a host again.
 
         Raises:
             KeyboardInterrupt: what was observed until then stays.
         """
-        self.gatherer.gather_now(plan, self.observations, progress)
+        self.gatherer.gather_now(plan, self.observations, progress, keep=keep)
 
     @property
     def gatherer(self) -> Gatherer:
@@ -98,6 +99,16 @@ class Suite:
     def judge(self, case: Case, target: Target) -> Verdict:
         return judge(case, target, self.host_of(target), self.observations, self.redact)
 
+    def forget(self, case: Case, target: Target) -> None:
+        """Let go of what a check has read of a target, where no other check that is wanted reads it."""
+        host = self.host_of(target)
+        wanted = self._wanted[host]
+        for need in case.needs:
+            pair = subject(need, target, host), need
+            wanted[pair] -= 1
+            if not wanted[pair]:
+                self.observations.drop(*pair)
+
     def observation(self, target: Target, need: Need[Any]) -> Observation:
         return self.observations.get(subject(need, target, self.host_of(target)), need)
 
@@ -110,5 +121,5 @@ class Suite:
     def _observe(self, target: Target, need: Need[Any]) -> None:
         """First use of what was not gathered: ask for it, and for all else that is wanted of that host."""
         host = self.host_of(target)
-        self._wanted.setdefault(host, {})[target, need] = None
+        self._wanted.setdefault(host, {}).setdefault((target, need), 1)
         self.gather(self.plan([host]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from muster.probes import Attempt, Command, Login, Unobserved
 from muster.questions.http import HttpRequest
 from muster.targets import Connection, Host
-from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
+from tests.engine.asking import answer, failure, files_are_closed, gatherer, observe, open_files, ssh
 from tests.servers.http import HttpServer
 from tests.servers.processes import runs, wait_for
 from tests.servers.sshd import Account, CutOffHost, Sshd
@@ -228,7 +231,7 @@ def test_a_gateway_that_forbids_forwarding_and_one_that_cannot_reach_are_told_ap
 
 def test_many_hosts_behind_one_gateway_do_not_run_into_its_startup_limit(start_sshd: Start) -> None:
     from muster.observations import Observations
-    from tests.engine.asking import gatherer, need, plan
+    from tests.engine.asking import need, plan
 
     bastion, inner = start_sshd(options={"MaxStartups": "9:100:9"}), start_sshd(options={"MaxStartups": "9:100:9"})
     hosts = [ssh(inner, f"web-{number}", via="bastion") for number in range(20)]
@@ -315,3 +318,70 @@ def test_no_descriptor_stays_open(start_sshd: Start, refused_port: int) -> None:
         for _ in range(3):
             observe(ssh(server), *questions)
     files_are_closed(before)
+
+
+# Ciphers, and other ways in
+
+
+def _negotiated(host: Host) -> str:
+    with gatherer(host) as asking:
+        link = asking.run(asking.pool.link(host))
+        return str(link.connection.get_extra_info("recv_cipher"))
+
+
+def test_the_cipher_is_the_one_that_costs_least_unless_the_config_says_another(
+    ssh_host: Sshd, start_sshd: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _negotiated(ssh(ssh_host)) == "aes256-gcm@openssh.com"
+    old = start_sshd(options={"Ciphers": "chacha20-poly1305@openssh.com,aes128-ctr"})
+    assert _negotiated(ssh(old)) == "chacha20-poly1305@openssh.com"
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host *\n  Ciphers aes256-ctr\n")
+    assert _negotiated(ssh(ssh_host)) == "aes256-ctr"
+
+
+def test_a_server_that_waits_for_our_first_word_is_met(ssh_host: Sshd) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def pass_on() -> None:
+            taken, _ = listener.accept()
+            first = taken.recv(1024)
+            with taken, socket.create_connection((ssh_host.address, ssh_host.port)) as there:
+                there.sendall(first)
+                back = threading.Thread(target=copy, args=(there, taken), daemon=True)
+                back.start()
+                copy(taken, there)
+                back.join()
+
+        def copy(source: socket.socket, sink: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65_536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=pass_on, daemon=True).start()
+        connection = ssh_host.connection(port=listener.getsockname()[1], host_key_check=False, connect_timeout=4)
+        assert answer(Host(name="shy", connection=Connection(**connection)), Command("echo hi")).text == "hi\n"
+
+
+@pytest.mark.parametrize("way", ["ProxyJump", "ProxyCommand"])
+def test_a_way_in_that_the_config_names_is_taken(
+    start_sshd: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    bastion, inner = start_sshd(), start_sshd()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    known = tmp_path / "known_hosts"
+    known.write_text(bastion.known_hosts.read_text() + inner.known_hosts.read_text())
+    jump = f"{bastion.user}@{bastion.address}:{bastion.port}"
+    keys = f"-i {bastion.key_file} -o IdentitiesOnly=yes -o UserKnownHostsFile={known}"
+    command = f"ssh -F none {keys} -p {bastion.port} -W %h:%p {bastion.user}@{bastion.address}"
+    (tmp_path / ".ssh/config").write_text(
+        f"Host web-1\n  HostName {inner.address}\n  Port {inner.port}\n  User {inner.user}\n"
+        f"  {way} {jump if way == 'ProxyJump' else command}\n"
+        f"Host *\n  UserKnownHostsFile {known}\n  IdentityFile {bastion.key_file}\n  IdentityFile {inner.key_file}\n"
+    )
+    found = answer(Host(name="web-1", connection=Connection(kind="ssh")), Command("echo hi"))
+    assert found.text == "hi\n"
+    assert (bastion.logins, inner.logins) == (1, 1)

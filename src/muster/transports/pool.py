@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from muster.transports.docker import Engine
     from muster.transports.http import Http
     from muster.transports.servers import Servers
-    from muster.transports.ssh import Keys
+    from muster.transports.ssh_keys import Keys
 
-OPENING = 64
-"""SSH connections that are being opened at once: each costs some 15 ms of our own CPU, within its timeout."""
+OPENING = 48
+"""SSH handshakes at once: each costs some 2 ms of our own CPU, within its timeout."""
 
 OPENING_PER_GATEWAY = 8
 """Below 10, from where sshd drops unauthenticated connections at random (MaxStartups 10:30:100)."""
@@ -29,6 +29,8 @@ FILES_WANTED = 65_536
 FILES_SPARED = 128
 FILES_PER_HOST = 24
 """File descriptors that a host may take: its connection, and two for each stream over it, with some to spare."""
+FILES_PER_SHELL_HOST = 8
+"""The same for a host with nothing to ask but its shell: its connection, or three pipes for each of two shells."""
 
 FILES_BY_ENDPOINTS = 8
 """One file descriptor in so many is for an endpoint that is asked from this machine, which takes one."""
@@ -37,17 +39,20 @@ FILES_BY_ENDPOINTS = 8
 class Pool:
     """The links to the hosts, and what goes over them.
 
-    ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as
-    many as this process may have, up to a bound. Who asks something that is timed holds ``turn`` for one turn of the
-    event loop before: else a thousand answers would lie about, and seem slow, until all have been asked for. All
-    methods are called on one event loop.
+    ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as many as
+    this process may have, up to a bound. A third of them is for links that are kept when nobody asks their hosts any
+    more, ``links_kept`` at most. Who asks something that is timed holds ``turn`` for one turn of the event loop
+    before: else a thousand answers would lie about, and seem slow, until all have been asked for. All methods are
+    called on one event loop.
     """
 
     def __init__(self, hosts: Mapping[str, Host]) -> None:
         self.files = raise_file_limit()
+        self.links_kept = max(1, (self.files - FILES_SPARED) // 3)
         self._hosts = hosts
         self._gateways = {host.connection.via for host in hosts.values() if host.connection.via}
         self._links: dict[Host, asyncio.Task[Link]] = {}
+        self._down: dict[Host, tuple[Attempt, str]] = {}
         self._engines: dict[Host, Engine] = {}
         self._servers: dict[Host, Servers] = {}
         self._opening: dict[str, asyncio.Semaphore] = {}
@@ -68,6 +73,8 @@ class Pool:
             NotReached: it could not be opened; that is tried once in a run.
             Unobserved: there is no login to this host.
         """
+        if (down := self._down.get(host)) is not None:
+            raise NotReached(*down)
         task = self._links.get(host)
         if task is None:
             task = self._links[host] = asyncio.create_task(self._open(host))
@@ -126,6 +133,15 @@ class Pool:
         await asyncio.gather(*(_closed(link) for link in links), return_exceptions=True)
 
     async def _open(self, host: Host) -> Link:
+        try:
+            return await self._opened(host)
+        except NotReached as down:
+            # What is known of a host that is down is small; the task that found it out is not.
+            self._down[host] = (down.attempt, down.message)
+            self._links.pop(host, None)
+            raise
+
+    async def _opened(self, host: Host) -> Link:
         connection = host.connection
         match connection.kind:
             case "local":
@@ -147,14 +163,16 @@ class Pool:
         return await open_link(host, engine)
 
     async def _open_ssh(self, host: Host) -> Link:
-        from muster.transports.ssh import Keys, SshLink, open_link
+        from muster.transports.ssh import SshLink
+        from muster.transports.ssh_keys import Keys
+        from muster.transports.ssh_login import open_link
 
         if self._keys is None:
             self._keys = Keys()
         via = host.connection.via
         gateway = await self._gateway(via) if via else None
-        async with self._opening_through(via):
-            return await open_link(host, self._keys, gateway if isinstance(gateway, SshLink) else None)
+        through = gateway if isinstance(gateway, SshLink) else None
+        return await open_link(host, self._keys, self._slots(via), through)
 
     async def _gateway(self, via: str) -> Link:
         try:
@@ -173,15 +191,16 @@ class Pool:
         if opening:
             await asyncio.wait(opening.values())
 
-    def _opening_through(self, via: str | None) -> asyncio.Semaphore:
+    def _slots(self, via: str | None) -> asyncio.Semaphore:
+        """What bounds the handshakes at once with all hosts, or with those behind a gateway."""
         gateway = via or ""
         if gateway not in self._opening:
             self._opening[gateway] = asyncio.Semaphore(OPENING_PER_GATEWAY if via else OPENING)
         return self._opening[gateway]
 
-    async def retire(self, host: Host) -> None:
-        """Close a link that is done with where more are open than there are file descriptors for."""
-        if len(self._links) <= max(1, self.files // 2) or host.name in self._gateways:
+    async def leave(self, host: Host, *, keep: bool) -> None:
+        """Close the link of a host that is done with, unless it is a gateway, or to be kept and few are open."""
+        if host.name in self._gateways or (keep and len(self._links) <= self.links_kept):
             return
         link = self._links.pop(host, None)
         for over in (self._engines.pop(host, None), self._servers.pop(host, None)):

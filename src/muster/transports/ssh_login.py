@@ -1,0 +1,307 @@
+"""Logging in to hosts over SSH: TCP first, then the handshake, and why it does not come to that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import asyncssh
+
+from muster.probes import Attempt
+from muster.targets import Host
+from muster.transports.link import NotReached
+from muster.transports.outcomes import RETRY_AFTER, from_os_error, from_text, worth_another_try
+from muster.transports.ssh import SshLink, reason
+from muster.transports.ssh_keys import Keys
+
+CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
+"""Before all others: asyncssh makes its own first one, ChaCha20-Poly1305, of so many calls that each packet costs
+seven times as much of our time."""
+
+PORT = 22
+
+BRIEFLY = 0.3
+"""Seconds that a host may take until its first word before others are let in meanwhile."""
+
+
+async def open_link(host: Host, keys: Keys, slots: asyncio.Semaphore, gateway: SshLink | None = None) -> SshLink:
+    """Log in to a host, through its gateway where it has one.
+
+    A handshake takes one of ``slots``; a host that does not say a word gives it back, so it keeps no other waiting.
+    ``connect_timeout`` bounds the TCP connection, the handshake and the login together, each try; waiting for a slot
+    counts for nothing.
+
+    Raises:
+        NotReached: it could not be logged in to.
+    """
+    connection = host.connection
+    seconds = 0.0
+    tries = 0
+    while True:
+        tries += 1
+        client = _Client()
+        patience = _Patience(connection.connect_timeout)
+        try:
+            opened = await _connect(host, keys, slots, gateway, client, patience)
+        except NotReached:
+            raise
+        except (asyncssh.Error, OSError, ValueError) as error:
+            attempt, message = _outcome(error, host, client)
+        else:
+            attempt = Attempt("connected", seconds=seconds + patience.spent, tries=tries)
+            return SshLink(attempt, opened, sudo=connection.sudo)
+        seconds += patience.spent
+        if tries > 1 or not worth_another_try(attempt):
+            attempt = replace(attempt, seconds=seconds, tries=tries)
+            raise NotReached(attempt, message or f"ssh: {attempt}")
+        await asyncio.sleep(RETRY_AFTER)
+        seconds += RETRY_AFTER
+
+
+class _Patience:
+    """The seconds that one try may take, less those that are ``spent``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.spent = 0.0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let the time run. Raises `TimeoutError` when it is up."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds - self.spent):
+                yield
+        finally:
+            self.spent += time.monotonic() - began
+
+
+class _Client(asyncssh.SSHClient):
+    """Remembers the host key that was not trusted, for the message."""
+
+    def __init__(self) -> None:
+        self.offered: asyncssh.SSHKey | None = None
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.offered = key
+        return False
+
+
+async def _connect(
+    host: Host,
+    keys: Keys,
+    slots: asyncio.Semaphore,
+    gateway: SshLink | None,
+    client: _Client,
+    patience: _Patience,
+) -> asyncssh.SSHClientConnection:
+    address = host.connection.address or host.name
+    sock: socket.socket | None = None
+    async with _Turn(slots) as turn:
+        async with patience.running():
+            options, place = await _prepared(host, keys, client)
+            if gateway is not None:
+                options["tunnel"] = gateway.connection
+            elif place is not None:
+                with turn.lent_after(BRIEFLY):
+                    sock = await _dial(place)
+                    speaks = await _speaks(sock, host.connection.connect_timeout / 2)
+        try:
+            # Who waits until we have spoken is met out of turn: hardly any does, but those who never speak.
+            if sock is None or speaks:
+                await turn.take()
+            async with patience.running():
+                return await asyncssh.connect(address, sock=sock, **options)
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+
+
+class _Turn:
+    """One of the slots, which is given back at the end, or before."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._has_one = False
+
+    async def __aenter__(self) -> Self:
+        await self.take()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._give_back()
+
+    async def take(self) -> None:
+        """Wait for a slot, unless it has one."""
+        if not self._has_one:
+            await self._slots.acquire()
+            self._has_one = True
+
+    @contextlib.contextmanager
+    def lent_after(self, seconds: float) -> Iterator[None]:
+        """Give the slot back where what is done meanwhile takes longer than that."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._give_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_back(self) -> None:
+        if self._has_one:
+            self._slots.release()
+            self._has_one = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a TCP connection leads to, and where from if that is said."""
+
+    host: str
+    port: int
+    family: int = socket.AF_UNSPEC
+    source: tuple[str, int] | None = None
+
+
+async def _prepared(host: Host, keys: Keys, client: _Client) -> tuple[dict[str, Any], _Place | None]:
+    """The options of a connection, and where to connect to; None where that is asyncssh's to find out."""
+    connection = host.connection
+    address = connection.address or host.name
+    options: dict[str, Any] = {
+        "client_factory": lambda: client,
+        "gss_host": None,
+        "x509_trusted_certs": None,
+        "x509_trusted_cert_paths": [],
+        "connect_timeout": None,
+        # A packet of 32 KiB may unpack to 32 MiB, and asyncssh does not ask how much it will be.
+        "compression_algs": ["none"],
+        **keys.client(connection.key_file),
+    }
+    options |= keys.known_hosts(connection.known_hosts) if connection.host_key_check else {"known_hosts": None}
+    if connection.user is not None:
+        options["username"] = connection.user
+    if connection.port is not None:
+        options["port"] = connection.port
+    if not keys.config.says("ciphers"):
+        options["encryption_algs"] = CIPHERS
+    if not keys.config.is_there:
+        return options | {"config": None}, _Place(address, connection.port or PORT)
+    asked = {name: options[name] for name in ("username", "port") if name in options}
+    said = await asyncssh.SSHClientConnectionOptions.construct(
+        host=address, config=(), client_keys=None, agent_path=None, **asked
+    )
+    if "known_hosts" not in options and said.known_hosts is None:
+        # asyncssh takes `UserKnownHostsFile none` for "trust any key"; ssh(1) looks into the file of all users alone.
+        options |= keys.global_known_hosts()
+    if said.tunnel or said.canonicalize_hostname or said.config.has_match_final():
+        # asyncssh reads it again then, for the hosts on the way or by another name.
+        return options, None
+    options = {"options": said, "config": None, "client_keys": (), "agent_path": ()} | options
+    return options, None if said.proxy_command else _Place(said.host, said.port, said.family, said.local_addr)
+
+
+async def _dial(place: _Place) -> socket.socket:
+    """A TCP connection to the first address of a name that takes it.
+
+    Raises:
+        OSError: none does, for the last of their reasons.
+    """
+    loop = asyncio.get_running_loop()
+    error: OSError | None = None
+    for family, kind, protocol, _, address in await _addresses(place):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            if place.source is not None:
+                sock.bind(place.source)
+            await loop.sock_connect(sock, address)
+        except OSError as failed:
+            sock.close()
+            error = failed
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise error or OSError(f"{place.host} has no address")
+
+
+async def _addresses(place: _Place) -> list[Any]:
+    asked = (place.host, place.port, place.family, socket.SOCK_STREAM)
+    with contextlib.suppress(socket.gaierror):
+        return socket.getaddrinfo(*asked, flags=socket.AI_NUMERICHOST)
+    return await asyncio.get_running_loop().run_in_executor(None, socket.getaddrinfo, *asked)
+
+
+async def _speaks(sock: socket.socket, seconds: float) -> bool:
+    """Wait until the other end says something, or goes; False where it does neither within ``seconds``."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(sock, readable.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await readable.wait()
+    except TimeoutError:
+        pass
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        loop.remove_reader(sock)
+    # Where it is us who are slow, the time was up and the word was there.
+    return readable.is_set()
+
+
+def _outcome(error: Exception, host: Host, client: _Client) -> tuple[Attempt, str]:
+    """The attempt that ended in this error, and the line for people where it is not the attempt's own."""
+    connection = host.connection
+    where = connection.address or host.name
+    if connection.port:
+        where = f"{where}:{connection.port}"
+    match error:
+        case TimeoutError() if error.errno is None:
+            seconds = f"{connection.connect_timeout:g} s"
+            return Attempt("timed out", "network", f"{where} did not answer in {seconds}"), (
+                f"ssh: timed out after {seconds}"
+            )
+        case asyncssh.HostKeyNotVerifiable():
+            return _not_trusted(host, client), ""
+        case asyncssh.KeyExchangeFailed() if "host key" in error.reason:
+            return _not_trusted(host, client), ""
+        case asyncssh.PermissionDenied():
+            user = f"user {connection.user}" if connection.user else "the user"
+            detail = f"{where} accepts no key of {user}; name another with key_file, or add it to its authorized_keys"
+            return Attempt("denied", "permission", detail), ""
+        case asyncssh.ChannelOpenError() if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+            detail = f"the gateway {connection.via} forbids forwarding to {where} (AllowTcpForwarding)"
+            return Attempt("denied", "permission", detail), ""
+        case asyncssh.ChannelOpenError():
+            return from_text(error.reason, f"{where} from the gateway {connection.via}"), ""
+        case asyncssh.ConnectionLost():
+            return Attempt("reset", "network", f"{where}: {reason(error)}"), ""
+        case asyncssh.ProtocolError() | asyncssh.ProtocolNotSupported():
+            return Attempt("not SSH", "wrong", f"{where}: {reason(error)}"), ""
+        case asyncssh.Error():
+            return Attempt("failed", "network", f"{where}: {reason(error)}"), ""
+        case OSError():
+            return from_os_error(error, where), ""
+        case _:
+            return Attempt("failed", "internal", f"{where}: {reason(error)}"), ""
+
+
+def _not_trusted(host: Host, client: _Client) -> Attempt:
+    connection = host.connection
+    file = connection.known_hosts or "~/.ssh/known_hosts"
+    offered = f"offers {client.offered.get_fingerprint()}" if client.offered else "offers no key that is known"
+    port = f"-p {connection.port} " if connection.port else ""
+    address = connection.address or host.name
+    detail = (
+        f"{address} {offered}, which {file} does not hold; where that is its key, "
+        f"ssh-keyscan {port}{address} >> {file}"
+    )
+    return Attempt("host key not trusted", "permission", detail)
