@@ -85,6 +85,15 @@ def test_user_and_password_are_decoded() -> None:
     assert credentials("http://h/") is None
 
 
+def no_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return True
+    return False
+
+
+@pytest.mark.skipif(no_ipv6(), reason="this machine has no IPv6")
 def test_an_endpoint_is_asked_by_its_address_in_brackets() -> None:
     received = []
 
