@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import pytest
 
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
-from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
+from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, whole
 from muster.probes import Unobserved
 from muster.report import terminal
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
@@ -28,7 +28,7 @@ from muster.report.junit import MANY, explanation, properties
 from muster.report.listing import Listing
 from muster.report.results import Results
 from muster.suite import Suite
-from muster.targets import Target
+from muster.targets import Host, Target
 from muster.verdict import (
     EXIT_BAD,
     EXIT_BROKEN,
@@ -40,6 +40,7 @@ from muster.verdict import (
 
 if TYPE_CHECKING:
     from muster.report.html import HtmlReport
+    from muster.worker import Worker
 
 #: So many new objects are looked through for garbage at a time while a run gathers; Python's own 700 are for
 #: programs that make less of it, and keep less.
@@ -56,11 +57,12 @@ class Run:
         self.tally = Tally()
         self.listing = Listing(config.get_verbosity())
         self.is_worker = hasattr(config, "workerinput")
+        self.many = False
         self.dry = bool(config.getoption("muster_dry_run"))
         self.collection = Collection(config, suite)
         self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
-        self._all_quick = False
-        self._many = False
+        self._worker: Worker | None = None
+        self._begun = self._takes_quick_path = False
         self._folder = folder
         self._page: HtmlReport | None = None
         self._results: Results | None = None
@@ -97,6 +99,12 @@ class Run:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._collection_failed = self._collection_failed or report.failed
 
+    def expect(self, count: int, about_targets: int, without_target: Mapping[str, int]) -> None:
+        """Take over what the workers of xdist have collected: so many items, and checks without a target."""
+        self.many = count > MANY
+        self._selected = about_targets
+        self.collection.without_target.update(without_target)
+
     # Plan and gather
 
     @pytest.hookimpl(tryfirst=True)
@@ -106,7 +114,16 @@ class Run:
         gc.disable()
         gc.set_threshold(GARBAGE)
         if self.config.get_verbosity() <= 0:
-            self._terminal.showfspath = False  # pytest's path is for its letters, and the listing stands for these
+            self.terminal.showfspath = False  # pytest's path is for its letters, and the listing stands for these
+        if self.config.pluginmanager.hasplugin("dsession"):
+            from muster.controller import Controller
+
+            self.config.pluginmanager.register(Controller(self), "muster-controller")
+        elif self.is_worker:
+            from muster.worker import Worker
+
+            self._worker = Worker(self.config, self.suite, self.collection)
+            self.config.pluginmanager.register(self._worker, "muster-worker")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -117,49 +134,51 @@ class Run:
             self._results = Results(self._folder.path / RESULTS, self.id)
         if self.config.pluginmanager.hasplugin("dsession"):
             return None
-        for item in session.items:
-            if case := self.collection.case_of(item):
-                self.suite.want(case, target_of(item))
+        if self._worker:
+            return None  # it is told what to run
         if self.dry:
+            self._want(session.items)
             live = sum(self.collection.case_of(item) is None for item in session.items)
-            terminal.dry_run(self._terminal, self.suite.plan().describe(), self.suite.redact, live)
+            terminal.dry_run(self.terminal, self.suite.plan().describe(), self.suite.redact, live)
             return True
-        if self.is_worker:
-            # A worker is told its items one by one: each host is gathered on the first use of its facts.
-            self._all_quick = all(map(self.collection.is_quick, session.items))
-            return None
         try:
-            self._gather_and_judge(session)
+            self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
+            self._gather(session.items)
+            self._judge(session)
         except KeyboardInterrupt as interrupt:
-            if type(interrupt) is not KeyboardInterrupt or self.config.option.fulltrace:
-                raise
-            self._note_interrupt()
-            # Of a KeyboardInterrupt pytest would tell where in Python's own library it came.
-            pytest.exit("interrupted")
+            self.leave_if_interrupted(interrupt)
+            raise
         return True
 
-    def _gather_and_judge(self, session: pytest.Session) -> None:
-        self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
-        if session.items:
+    def _want(self, items: Sequence[pytest.Item]) -> None:
+        for item in items:
+            if case := self.collection.case_of(item):
+                self.suite.want(case, target_of(item))
+
+    def _gather(self, items: Sequence[pytest.Item]) -> Mapping[Host, int]:
+        """Ask for all that the checks among these items need; returns how many facts that were of each host."""
+        self._want(items)
+        plan = self.suite.plan()
+        wanted = plan.wanted
+        if items:
             gc.freeze()
             gc.enable()
-            plan = self.suite.plan()
-            with terminal.gathering(self._terminal, plan.wanted) as progress:
+            with terminal.gathering(self.terminal, wanted) as progress:
                 self.suite.gather(plan, progress)
             gc.disable()
-        self._judge(session)
+        return wanted
 
     # Judge
 
     def _judge(self, session: pytest.Session) -> None:
         """Pytest's own loop, with the quick path for the items that can take it."""
-        self._many = len(session.items) > MANY
+        self.many = len(session.items) > MANY
         ordinary = [item for item in session.items if not self.collection.is_quick(item)]
         upcoming = iter([*ordinary[1:], None])
         for item in session.items:
             if self.collection.is_quick(item):
                 self._judge_quickly(item)
-                if self._many:
+                if self.many:
                     # Nothing asks for it again, and 30,000 items hold 90 MB that the reports can use.
                     vars(item).clear()
             else:
@@ -173,10 +192,28 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """The quick path in a worker of xdist, which runs items by a loop of its own."""
-        if not (self.is_worker and self._all_quick):
+        if self._worker is None:
+            return None
+        if not self._begun:
+            self._begin(item.session, self._worker)
+        if not (self._takes_quick_path and self.collection.is_quick(item)):
             return None
         self._judge_quickly(item)
         return True
+
+    def _begin(self, session: pytest.Session, worker: Worker) -> None:
+        """What a worker does before its first item. Where xdist deals, each host is asked on the first use of it."""
+        self._begun = True
+        self.many = len(session.items) > MANY
+        share = worker.take_share()
+        # xdist's own ways to deal may mix both kinds: pytest's set-up must not be told of an item it will never see.
+        self._takes_quick_path = bool(share) or all(map(self.collection.is_quick, session.items))
+        if not share:
+            self._want(session.items)
+            return
+        start = time.monotonic()
+        wanted = self._gather(share)
+        worker.tell_asked(wanted, time.monotonic() - start)
 
     def _judge_quickly(self, item: pytest.Item) -> None:
         clock = time.perf_counter()
@@ -188,14 +225,22 @@ class Run:
         if (location := self._locations.get(case.function)) is None:
             location = self._locations[case.function] = item.location[:2]
         place: Place = (getattr(item, "id", item.nodeid), (*location, item.name), {item.name: 1})
-        said = properties(verdict, brief=self._many)
+        said = properties(verdict, brief=self.many)
         call, teardown = quick_reports(place, item, verdict, said, seconds)
         self._attach(call, verdict)
-        log: Callable[..., Any] = item.ihook.pytest_runtest_logreport
-        if self._page and self._page.has_no_row(verdict):
-            log = self._log_without_page
+        if self.is_worker:
+            item.ihook.pytest_runtest_logreport(report=whole(call))
+            return
+        log = self.hook_of(verdict, item.ihook)
         log(report=call)
         log(report=teardown)
+
+    def hook_of(self, verdict: Verdict | None, hooks: Any = None) -> Callable[..., Any]:
+        """The hook that tells of a report; pytest-html does not hear of it where its page has no row for it."""
+        if verdict and self._page and self._page.has_no_row(verdict):
+            return self._log_without_page
+        log: Callable[..., Any] = (hooks or self.config.hook).pytest_runtest_logreport
+        return log
 
     @cached_property
     def _log_without_page(self) -> Callable[..., Any]:
@@ -245,7 +290,7 @@ class Run:
         said = getattr(report, "muster", None)
         if said is None or self.is_worker:
             return
-        verdict = Verdict.from_plain(said) if isinstance(said, dict) else said
+        verdict = said if isinstance(said, Verdict) else Verdict.from_plain(said)
         vars(report)["muster"] = verdict
         self.tally.add(verdict)
         self.listing.add(verdict)
@@ -260,17 +305,23 @@ class Run:
         return terminal.CATEGORIES[verdict.verdict], "", verdict.verdict if self._judged else ""
 
     @property
-    def _terminal(self) -> Any:
+    def terminal(self) -> Any:
         return self.config.pluginmanager.getplugin("terminalreporter") or terminal.NoTerminal()
 
     def pytest_terminal_summary(self) -> None:
-        terminal.no_target(self._terminal, self.collection.without_target)
-        self.listing.write(self._terminal)
+        terminal.no_target(self.terminal, self.collection.without_target)
+        self.listing.write(self.terminal)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         if type(excinfo.value) is KeyboardInterrupt:
             self._note_interrupt()
+
+    def leave_if_interrupted(self, interrupt: KeyboardInterrupt) -> None:
+        """Leave by `pytest.exit` after Ctrl-C: of that, pytest would tell where in Python's own library it came."""
+        if type(interrupt) is KeyboardInterrupt and not self.config.option.fulltrace:
+            self._note_interrupt()
+            pytest.exit("interrupted")
 
     def _note_interrupt(self) -> None:
         self._interrupted = True
@@ -292,11 +343,11 @@ class Run:
         self.suite.close()
         if self.is_worker:
             return
-        if self._many:
+        if self.many:
             self._make_room(session)
         session.exitstatus = self._exit_code(session.exitstatus)
         self._nothing = session.exitstatus == EXIT_NOTHING
-        terminal.leave_to_listing(self._terminal, self.config)
+        terminal.leave_to_listing(self.terminal, self.config)
         self._judged = True
         if self._results:
             self._results.close()
@@ -306,7 +357,7 @@ class Run:
         """Let go of the items and of what pytest's terminal keeps: the writers of reports need the room."""
         self.collection.forget()
         session.items.clear()
-        kept = self._terminal.stats
+        kept = self.terminal.stats
         kept.pop("", None)
         if kept.get("passed") and self.config.option.reportchars == terminal.USUAL_REPORTCHARS:
             kept["passed"] = [kept["passed"][0]] * len(kept["passed"])
@@ -336,7 +387,7 @@ class Run:
         if self._folder is None:
             return
         if self.tally.counts or self._interrupted or self._nothing:
-            terminal.last_line(self._terminal, self.tally, self._selected)
+            terminal.last_line(self.terminal, self.tally, self._selected)
         if self._unwritten:
-            terminal.not_whole(self._terminal, self._unwritten, self._folder.path)
+            terminal.not_whole(self.terminal, self._unwritten, self._folder.path)
         self._folder.close()
