@@ -61,13 +61,13 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: WorkerController, ids: Sequence[str]) -> None:
+        plain = self._channels[node].receive()
         if self._roster is None:
-            self._roster = Roster.from_plain(self._channels[node].receive())
+            self._roster = Roster.from_plain(plain)
             self._ids = ids
             self._has_verdict, self._has_ended = bytearray(len(ids)), bytearray(len(ids))
-            self._run.expect(
-                len(ids), sum(place != NONE for place in self._roster.targets), self._roster.without_target
-            )
+            about_targets = sum(place != NONE for place in self._roster.targets)
+            self._run.expect(len(ids), about_targets, self._roster.without_target)
 
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         if error == "keyboard-interrupt":
@@ -119,7 +119,7 @@ class Controller:
         if self._is_broken:
             count = self._not_collected
             raise session.Interrupted(f"{count} error{'s' if count != 1 else ''} during collection")
-        if not self.stopped:
+        if self._died and not self.stopped:
             self._tell_what_was_lost()
         return result
 
@@ -199,7 +199,7 @@ class Controller:
 
     def _tell_what_was_lost(self) -> None:
         """Give every item that no worker is left for the verdict unknown."""
-        if self._died and not self._ids:
+        if not self._ids:
             said = f"every worker died before it had collected the checks: {', '.join(self._died)}"
             pytest.exit(f"{said}; see what they say with -n 0", EXIT_BROKEN)
         why = f"not judged: its worker died ({', '.join(self._died)} did), and no other took its place: {_WHY}"

@@ -26,6 +26,9 @@ Place = tuple[Any, tuple[str, int | None, str], dict[str, Literal[1]]]
 #: What a whole report is called where it travels from a worker of xdist to its controller.
 WHOLE = "muster"
 
+#: What xdist adds on the way.
+ADDED = ("item_index", "worker_id", "testrun_uid")
+
 
 def quick_reports(
     place: Place, item: pytest.Item, verdict: Verdict, said: Sequence[tuple[str, object]], seconds: float
@@ -96,7 +99,7 @@ def from_plain(plain: Mapping[str, Any], *, brief: bool) -> pytest.TestReport:
     report = pytest.TestReport(
         nodeid, location, {location[2]: 1}, outcome, longrepr, when, user_properties=said, **times
     )
-    vars(report)["muster"] = verdict
+    vars(report).update(muster=verdict, **{name: plain[name] for name in ADDED})
     return whole(report)
 
 
