@@ -171,4 +171,5 @@ def _suite(config: pytest.Config, paths: list[Path]) -> Suite:
         pytest.exit(f"the inventory is wrong, nothing was contacted\n{error}", EXIT_CONFIGURATION)
     except NothingSelected as error:
         pytest.exit(str(error), EXIT_NOTHING)
-    return Suite(inventory, targets, deadline=deadline)
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    return Suite(inventory, targets, deadline=deadline, processes=workers)

@@ -34,11 +34,13 @@ class Pool:
     """The links to the hosts, and what goes over them.
 
     ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as
-    many as this process may have, up to a bound. All methods are called on one event loop.
+    many as this process may have, up to a bound. ``processes`` is how many like this one open connections at the same
+    time, to other hosts. All methods are called on one event loop.
     """
 
-    def __init__(self, hosts: Mapping[str, Host]) -> None:
+    def __init__(self, hosts: Mapping[str, Host], *, processes: int = 1) -> None:
         self.files = raise_file_limit()
+        self._processes = processes
         self._hosts = hosts
         self._gateways = {host.connection.via for host in hosts.values() if host.connection.via}
         self._links: dict[Host, asyncio.Task[Link]] = {}
@@ -166,7 +168,8 @@ class Pool:
     def _opening_through(self, via: str | None) -> asyncio.Semaphore:
         gateway = via or ""
         if gateway not in self._opening:
-            self._opening[gateway] = asyncio.Semaphore(OPENING_PER_GATEWAY if via else OPENING)
+            among_all = OPENING_PER_GATEWAY if via else OPENING
+            self._opening[gateway] = asyncio.Semaphore(max(1, among_all // self._processes))
         return self._opening[gateway]
 
     async def retire(self, host: Host) -> None:
