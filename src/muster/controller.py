@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: What ``-n`` stands for: our own scheduler takes its place. Any other ``--dist`` is the user's choice.
 USUAL = "load"
 
-_WHY = "did it end its process, or was memory short (dmesg)?"
+_WHY = "see whether a test ends its own process, or the kernel killed it for want of memory (dmesg)"
 
 
 class Controller:
@@ -47,6 +47,7 @@ class Controller:
         self._refused = False
         self._stopping = False
         self._asking = 0
+        self._listening: set[WorkerController] = set()
         self._asked: list[tuple[list[str], int, float]] = []
 
     # What xdist tells
@@ -78,10 +79,12 @@ class Controller:
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Make what xdist says of the item that a worker died of an unknown verdict, or a broken teardown."""
         place = list(self._ids).index(crashitem)
+        name = self._died[-1]
         if self._has_verdict[place]:
-            report.when = "teardown"
+            report.when, report.longrepr = "teardown", f"worker {name} died in the teardown of this; {_WHY}"
+            report.location = (report.location[0], None, crashitem.partition("::")[2])
         else:
-            self._lose(place, report, f"worker {self._died[-1]} died while it ran this or asked its hosts: {_WHY}")
+            self._lose(place, report, f"worker {name} died while it ran this or asked its hosts; {_WHY}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_from_serializable(self, data: dict[str, object]) -> pytest.TestReport | None:
@@ -167,12 +170,19 @@ class Controller:
 
     def hand_over(self, worker: WorkerController, share: list[int]) -> None:
         channel = self._channels[worker]
-        if worker.gateway.id not in self._died:
-            channel.send(share)
+        channel.send(share)
+        if worker not in self._listening:
+            self._listening.add(worker)
             channel.setcallback(self._asked.append)
 
     def is_told(self, item: int) -> bool:
         return bool(self._has_ended[item])
+
+    def is_replaced(self, worker: WorkerController) -> bool:
+        from xdist.dsession import get_default_max_worker_restart
+
+        most = get_default_max_worker_restart(self._run.config)
+        return most is None or len(self._died) <= most
 
     def stop(self) -> None:
         if not self._stopping:
@@ -202,7 +212,7 @@ class Controller:
         if not self._ids:
             said = f"every worker died before it had collected the checks: {', '.join(self._died)}"
             pytest.exit(f"{said}; see what they say with -n 0", EXIT_BROKEN)
-        why = f"not judged: its worker died ({', '.join(self._died)} did), and no other took its place: {_WHY}"
+        why = f"not judged: its worker died ({', '.join(self._died)} did), and no other took its place; {_WHY}"
         for place, has_ended in enumerate(self._has_ended):
             if not has_ended and not self._has_verdict[place]:
                 report = pytest.TestReport(self._ids[place], ("", None, ""), {}, "failed", None, "setup")

@@ -62,7 +62,7 @@ class Run:
         self.collection = Collection(config, suite)
         self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
         self._worker: Worker | None = None
-        self._begun = self._takes_quick_path = False
+        self._begun = False
         self._folder = folder
         self._page: HtmlReport | None = None
         self._results: Results | None = None
@@ -190,30 +190,30 @@ class Run:
                 raise session.Interrupted(session.shouldstop)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """The quick path in a worker of xdist, which runs items by a loop of its own."""
         if self._worker is None:
             return None
-        if not self._begun:
-            self._begin(item.session, self._worker)
-        if not (self._takes_quick_path and self.collection.is_quick(item)):
-            return None
-        self._judge_quickly(item)
-        return True
+        self._begin(self._worker, item.session)
+        if self.collection.is_quick(item):
+            self._judge_quickly(item)
+            return True
+        if nextitem is not None and self.collection.is_quick(nextitem):
+            # Pytest's set-up must not be told of an item that it will never see.
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            return True
+        return None
 
-    def _begin(self, session: pytest.Session, worker: Worker) -> None:
-        """What a worker does before its first item. Where xdist deals, each host is asked on the first use of it."""
-        self._begun = True
+    def _begin(self, worker: Worker, session: pytest.Session) -> None:
+        """Ask the hosts of what this worker was told to run since; where xdist deals, each when it is first used."""
         self.many = len(session.items) > MANY
-        share = worker.take_share()
-        # xdist's own ways to deal may mix both kinds: pytest's set-up must not be told of an item it will never see.
-        self._takes_quick_path = bool(share) or all(map(self.collection.is_quick, session.items))
-        if not share:
+        if share := worker.take_share():
+            start = time.monotonic()
+            wanted = self._gather(share)
+            worker.tell_asked(wanted, time.monotonic() - start)
+        elif not self._begun:
             self._want(session.items)
-            return
-        start = time.monotonic()
-        wanted = self._gather(share)
-        worker.tell_asked(wanted, time.monotonic() - start)
+        self._begun = True
 
     def _judge_quickly(self, item: pytest.Item) -> None:
         clock = time.perf_counter()

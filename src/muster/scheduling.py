@@ -6,6 +6,7 @@ the number of items.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -31,7 +32,10 @@ class Dealer(Protocol):
         """Tell a worker its share, before it is told to run it."""
 
     def is_told(self, item: int) -> bool:
-        """Whether there is a verdict for an item already."""
+        """Whether all was reported of an item that there is to report."""
+
+    def is_replaced(self, worker: WorkerController) -> bool:
+        """Whether xdist starts another worker in place of one that died."""
 
     def stop(self) -> None:
         """Tell every worker to end after the item that it runs."""
@@ -40,7 +44,7 @@ class Dealer(Protocol):
 class HostScheduling:
     """Implements `xdist.scheduler.protocol.Scheduling` for so many ``workers``.
 
-    What a worker that died has left goes to the one that xdist starts in its place.
+    What a worker that died has left goes to the one that xdist starts in its place, or else to one that still runs.
     """
 
     def __init__(self, workers: int, dealer: Dealer) -> None:
@@ -84,18 +88,13 @@ class HostScheduling:
         if self._dealer.stopped:
             return
         if self._shares is None:
-            self._shares = [share for share in self._dealer.deal(len(self._fresh)) if share]
+            self._shares = self._dealer.deal(len(self._fresh))
         while self._fresh:
-            worker = self._fresh.pop(0)
-            if self._shares:
-                share = self._shares.pop(0)
-                self._pending[worker].extend(share)
-                self._dealer.hand_over(worker, share)
-                worker.send_runtest_some(share)
-            worker.shutdown()  # when it is through
+            self._give(self._fresh.pop(0))
 
     def mark_test_complete(self, worker: WorkerController, item: int, duration: float = 0) -> None:
         self._pending[worker].remove(item)  # it is the first
+        self._let_end(worker)
         if self._dealer.stopped:
             self._dealer.stop()
 
@@ -113,13 +112,28 @@ class HostScheduling:
         left = self._pending.pop(worker)
         if worker in self._fresh:
             self._fresh.remove(worker)
-        died_of = None
-        if left and not self._dealer.stopped:
-            first = left.popleft()
-            assert self._ids is not None
-            assert self._shares is not None
-            if not self._dealer.is_told(first):  # else it died between two
-                died_of = self._ids[first]
-            if left:
-                self._shares.append(list(left))
-        return died_of
+        if not left or self._dealer.stopped:
+            return None
+        assert self._ids is not None
+        assert self._shares is not None
+        first = left.popleft()
+        if left:
+            self._shares.append(list(left))
+        alive = [each for each in self._pending if not each.shutting_down]
+        if alive and not self._dealer.is_replaced(worker):
+            self._give(min(alive, key=lambda each: len(self._pending[each])))
+        return None if self._dealer.is_told(first) else self._ids[first]  # else it died between two
+
+    def _give(self, worker: WorkerController) -> None:
+        share = self._shares.pop(0) if self._shares else []
+        self._pending[worker].extend(share)
+        if share:
+            with contextlib.suppress(OSError):  # it died just now, and leaves them again
+                self._dealer.hand_over(worker, share)
+                worker.send_runtest_some(share)
+        self._let_end(worker)
+
+    def _let_end(self, worker: WorkerController) -> None:
+        """Tell a worker that no more will come: before that, it does not begin with the last that it knows of."""
+        if len(self._pending[worker]) <= 1 and not worker.shutting_down:
+            worker.shutdown()

@@ -49,7 +49,7 @@ class Worker:
         self._channel.setcallback(self._hear)
 
     def take_share(self) -> list[pytest.Item]:
-        """The items that this worker was told to run, once; after that, or where xdist itself deals, none."""
+        """The items that this worker was told to run and has not taken yet; where xdist itself deals, none."""
         try:
             share = self._told.get_nowait()
         except Empty:
