@@ -47,6 +47,7 @@ class Controller:
         self._refused = False
         self._stopping = False
         self._asking = 0
+        self._is_amid_line = False
         self._listening: set[WorkerController] = set()
         self._asked: list[tuple[list[str], int, float]] = []
 
@@ -106,6 +107,8 @@ class Controller:
         if self._asking and len(self._asked) >= self._asking:
             self._tell_asked()
         yield
+        # Pytest shows such a report by a letter, and does not end the line.
+        self._is_amid_line = self._is_amid_line or not (place is None or hasattr(report, "muster"))
         if whole:
             self._run.hook_of(getattr(report, "muster", None))(report=ending(report))
 
@@ -204,6 +207,8 @@ class Controller:
     def _tell_asked(self) -> None:
         hosts = {host for asked, _, _ in self._asked for host in asked}
         facts = sum(number for _, number, _ in self._asked)
+        if self._is_amid_line:
+            self._run.terminal.write_line("")
         terminal.asked(self._run.terminal, len(hosts), facts, max(seconds for _, _, seconds in self._asked))
         self._asking = 0
 

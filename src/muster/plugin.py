@@ -113,6 +113,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if config.getoption("muster_dry_run"):
         config.option.dist, config.option.tx = "no", []  # a plan is one, and no worker is needed to print it
+    if config.getoption("dist", "no") == "each":
+        pytest.exit("--dist each would judge everything once per worker; leave it out", EXIT_CONFIGURATION)
     folder = None
     if not (hasattr(config, "workerinput") or config.option.collectonly or config.getoption("muster_dry_run")):
         try:

@@ -93,8 +93,11 @@ class Run:
             self._page = HtmlReport(self.id, [str(name) for name in self.suite.inventory.files], self.tally)
             self.config.pluginmanager.register(self._page, "muster-html")
 
-    def pytest_report_header(self) -> str:
-        return terminal.header(self.suite.inventory.files, self.suite.targets)
+    def pytest_report_header(self) -> list[str]:
+        said = [terminal.header(self.suite.inventory.files, self.suite.targets)]
+        if (way := self.config.getoption("dist", "no")) not in ("no", "load"):
+            said.append(f"muster: --dist {way} deals tests, not hosts: several workers may ask one; -n alone deals hosts")
+        return said
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._collection_failed = self._collection_failed or report.failed
