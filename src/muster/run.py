@@ -105,6 +105,8 @@ class Run:
     def expect(self, count: int, about_targets: int, without_target: Mapping[str, int]) -> None:
         """Take over what the workers of xdist have collected: so many items, and checks without a target."""
         self.many = count > MANY
+        if self._page:
+            self._page.expect(count)
         self._selected = about_targets
         self.collection.without_target.update(without_target)
 

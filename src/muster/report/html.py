@@ -106,8 +106,9 @@ class HtmlReport:
     def pytest_collection_finish(self, session: Any) -> None:
         self._expected = len(session.items)
 
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        self._expected = len(ids)
+    def expect(self, count: int) -> None:
+        """Note that workers of xdist collected so many items."""
+        self._expected = count
 
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Make the row of a report; no cells are no row."""
