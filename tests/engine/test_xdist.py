@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import socket
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.live_runs import LOCAL, inventory
+from tests.engine.live_runs import LOCAL
 from tests.engine.report_runs import Made, rows, run, steady
-from tests.servers.processes import wait_for
 from tests.servers.sshd import Sshd
 
 #: Of each kind one: judged on the quick path and in pytest's way, live, about a target of the top level, about none.
@@ -131,7 +126,7 @@ def listed(made: Made) -> list[str]:
     """The listing of a run, in whatever order of hosts."""
     _, _, below = made.terminal.partition("\nasked ")
     listing = below.partition("\n- Generated html")[0]
-    return sorted(line for line in listing[listing.index("\nfar-") if "\nfar-" in listing else 0:].splitlines())
+    return sorted(line for line in listing[listing.index("\nfar-") if "\nfar-" in listing else 0 :].splitlines())
 
 
 def drawn(made: Made) -> list[str]:
