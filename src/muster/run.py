@@ -96,9 +96,7 @@ class Run:
     def pytest_report_header(self) -> list[str]:
         said = [terminal.header(self.suite.inventory.files, self.suite.targets)]
         if (way := self.config.getoption("dist", "no")) not in ("no", "load"):
-            said.append(
-                f"muster: --dist {way} deals tests, not hosts: several workers may ask one; -n alone deals hosts"
-            )
+            said.append(f"muster: --dist {way} deals tests: several workers may ask one host; -n alone deals hosts")
         return said
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

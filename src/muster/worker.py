@@ -63,6 +63,8 @@ class Worker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_to_serializable(self, report: object) -> dict[str, Any] | None:
+        if isinstance(report, pytest.CollectReport):
+            report.longrepr = report.longreprtext  # by its text, xdist knows what another worker has told already
         return to_plain(report) if is_whole(report) else None
 
     def _hear(self, message: list[int] | str) -> None:
