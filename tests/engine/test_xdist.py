@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.live_runs import LOCAL
+from tests.engine.live_runs import LOCAL, inventory
 from tests.engine.report_runs import Made, rows, run, steady
 from tests.servers.sshd import Sshd
 
@@ -106,7 +110,7 @@ def hosts(refused_port: int) -> Iterator[tuple[list[Sshd], str]]:
         yield far, json.dumps(tree)
 
 
-def verdicts(made: Made) -> Counter[tuple[Any, ...]]:
+def verdicts(made: Made) -> Counter[str]:
     """All that ``results.jsonl`` says, in whatever order, without times."""
     timed = ("run", "observed_at", "duration_seconds")
     return Counter(json.dumps({key: each[key] for key in each if key not in timed}) for each in made.results)
@@ -134,14 +138,6 @@ def drawn(made: Made) -> list[str]:
     return sorted(steady(str(row["resultsTableRow"])) for row in rows(made.page))
 
 
-@contextmanager
-def folders(folder: Path, *names: str) -> Iterator[list[Path]]:
-    made = [folder / name for name in names]
-    for each in made:
-        each.mkdir()
-    yield made
-
-
 def workers_by_host(folder: Path) -> dict[str, set[str]]:
     """Which workers the tests about each host, or target of the top level, ran in."""
     found: dict[str, set[str]] = {}
@@ -153,10 +149,12 @@ def workers_by_host(folder: Path) -> dict[str, set[str]]:
 
 def test_three_workers_say_what_one_process_does(tmp_path: Path, hosts: tuple[list[Sshd], str]) -> None:
     far, tree = hosts
-    with folders(tmp_path, "alone", "shared") as (alone, shared):
-        without = run(alone, checks=CHECKS, inventory=tree)
-        before = [each.logins for each in far]
-        made = run(shared, "-n", "3", checks=CHECKS, inventory=tree)
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    alone.mkdir()
+    shared.mkdir()
+    without = run(alone, checks=CHECKS, inventory=tree)
+    before = [each.logins for each in far]
+    made = run(shared, "-n", "3", checks=CHECKS, inventory=tree)
     assert verdicts(made) == verdicts(without), made.terminal
     assert cases(made) == cases(without)
     assert drawn(made) == drawn(without)
@@ -171,3 +169,121 @@ def test_three_workers_say_what_one_process_does(tmp_path: Path, hosts: tuple[li
     assert len({worker for workers in by_host.values() for worker in workers}) == 3
     assert "3 workers ask 6 hosts and 3 other targets" in made.terminal
     assert "asked 7 hosts for" in made.terminal  # where the suite runs is one more
+
+
+HERE = inventory(**{"here-[1:4]": LOCAL})
+
+
+def test_another_way_to_deal_is_the_user_s_choice(tmp_path: Path) -> None:
+    made = run(tmp_path, "-n", "2", "--dist", "worksteal", checks=CHECKS, inventory=HERE)
+    counted = Counter(each["verdict"] for each in made.results)
+    assert counted == {"ok": 8, "warning": 4, "critical": 8}, made.terminal
+    assert "muster: --dist worksteal deals tests: several workers may ask one host" in made.terminal
+    assert made.code == 1
+
+
+def test_each_worker_for_itself_is_refused(tmp_path: Path) -> None:
+    made = run(tmp_path, "-n", "2", "--dist", "each", checks=CHECKS, inventory=HERE)
+    assert made.code == 2
+    assert made.terminal == "Exit: --dist each would judge everything once per worker; leave it out\n"
+
+
+@pytest.mark.parametrize("options", [["-n", "logical"], ["-n", "0"], ["-p", "no:xdist"]], ids=" ".join)
+def test_any_number_of_workers_says_the_same(tmp_path: Path, options: list[str]) -> None:
+    made = run(tmp_path, *options, checks=CHECKS, inventory=HERE)
+    assert Counter(each["verdict"] for each in made.results) == {"ok": 8, "warning": 4, "critical": 8}, made.terminal
+    assert "here: 1 check without a target" in made.terminal
+    assert made.code == 1
+
+
+def test_a_wrong_inventory_is_told_once_and_no_worker_is_started(tmp_path: Path) -> None:
+    made = run(tmp_path, "-n", "2", checks=CHECKS, inventory="hosts: {here: {conection: local}}")
+    assert made.code == 2
+    assert made.terminal.count("inventory.yaml:1:") == 1, made.terminal
+    assert made.terminal.startswith("Exit: the inventory is wrong, nothing was contacted\n")
+    assert "worker" not in made.terminal
+    assert "Traceback" not in made.terminal
+
+
+def test_nothing_selected_is_nothing_selected(tmp_path: Path) -> None:
+    made = run(tmp_path, "-n", "2", "-k", "no_such_name", checks=CHECKS, inventory=HERE)
+    assert made.code == 5, made.terminal
+    assert made.terminal.endswith("muster: nothing was selected\n")
+
+
+def test_a_check_that_is_badly_written_stops_the_run_and_is_told_once(tmp_path: Path) -> None:
+    bad = f"{CHECKS}\n\n@check(severity='critical', remediation='x')\ndef test_bad(login):\n    pass\n"
+    made = run(tmp_path, "-n", "2", checks=bad, inventory=HERE)
+    assert made.code == 2, made.terminal
+    assert made.terminal.count("test_bad has no title") == 1
+    assert "Interrupted: 1 error during collection" in made.terminal
+    assert made.results == []
+
+
+def test_workers_that_collect_different_tests_stop_the_run(tmp_path: Path) -> None:
+    odd = """
+import os, pytest
+
+@pytest.mark.parametrize("worker", [os.environ.get("PYTEST_XDIST_WORKER")])
+def test_odd(worker, host):
+    pass
+"""
+    made = run(tmp_path, "-n", "2", checks=odd, inventory=HERE)
+    assert made.code == 2, made.terminal
+    assert made.terminal.count("collected other tests than the first worker; only one of the two has") == 1
+    assert made.results == []
+
+
+def test_the_first_failure_stops_all_workers(tmp_path: Path) -> None:
+    slow = """
+import time
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("number", range(100))
+def test_it(host, target, number):
+    folder = Path(__file__).parent
+    if target.name == "here-1":
+        while not (folder / "began").exists():
+            time.sleep(0.05)
+        assert number < 0, "wrong"
+    (folder / "began").touch()
+    time.sleep(0.2)
+"""
+    made = run(tmp_path, "-n", "2", "-x", checks=slow, inventory=inventory(**{"here-[1:2]": LOCAL}))
+    assert made.code == 1, made.terminal
+    assert [each["verdict"] for each in made.results if each["host"] == "here-1"] == ["critical"]
+    assert len(made.results) < 100
+    assert f"{200 - len(made.results)} checks not judged" in made.terminal
+    assert f"The run stopped early: {len(made.results)} of 200 checks judged." in made.page
+
+
+def test_no_process_list_shows_what_was_set(tmp_path: Path) -> None:
+    look = """
+from pathlib import Path
+
+def test_look(host, target):
+    assert b"opensesame" not in Path("/proc/self/cmdline").read_bytes(), "it is in the command line"
+    assert target.labels == {"word": "opensesame"}, "it did not arrive"
+"""
+    hosts = "vars: {word: x}\nhosts: {here: {connection: local, labels: {word: '${word}'}}}"
+    made = run(tmp_path, "-n", "1", "--set", "word=opensesame", checks=look, inventory=hosts)
+    assert made.code == 0, made.terminal
+    assert len(made.results) == 1
+
+
+def test_a_worker_asks_all_its_hosts_at_once(tmp_path: Path) -> None:
+    (tmp_path / "test_sample.py").write_text(CHECKS)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        connection = {"address": "127.0.0.1", "port": silent.getsockname()[1], "connect_timeout": "1m"}
+        (tmp_path / "inventory.yaml").write_text(inventory(**{"silent-[1:3]": {"connection": connection}}))
+        words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
+        words += ["--inventory", "inventory.yaml", "-n", "1", "-q", "test_sample.py"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(words, cwd=tmp_path, env=dict(os.environ), **quiet) as process:
+            asked = [silent.accept()[0] for _ in range(3)]  # the first is not answered yet when the third comes
+            for each in asked:
+                each.close()
+            silent.close()
+            assert process.wait(60) == 3  # what was closed is tried once more, and refused
