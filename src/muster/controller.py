@@ -63,9 +63,9 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_node_collection_finished(self, node: WorkerController, ids: Sequence[str]) -> None:
-        plain = self._channels[node].receive()
+        roster = self._channels[node].receive()
         if self._roster is None:
-            self._roster = Roster.from_plain(plain)
+            self._roster = Roster.from_json(roster)
             self._ids = ids
             self._has_verdict, self._has_ended = bytearray(len(ids)), bytearray(len(ids))
             about_targets = sum(place != NONE for place in self._roster.targets)

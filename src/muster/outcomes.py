@@ -6,6 +6,7 @@ made; a test that ran in pytest's way has a report and needs its verdict.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -77,27 +78,22 @@ def ending(report: pytest.TestReport) -> pytest.TestReport:
 
 
 def to_plain(report: Any) -> dict[str, Any]:
-    """A whole report in plain values, a tenth of those that pytest would make of it."""
-    said = (
-        report.nodeid,
-        report.location,
-        report.outcome,
-        report.longrepr,
-        report.when,
-        report.duration,
-        report.stop,
-    )
-    return {"$report_type": WHOLE, "report": said, "verdict": report.muster}
+    """A whole report for execnet, as one text: that writes every single value in Python."""
+    outcome = report.outcome, report.longrepr, report.when
+    said = report.nodeid, report.location, *outcome, report.duration, report.stop, report.muster
+    return {"$report_type": WHOLE, "said": json.dumps(said)}
 
 
 def from_plain(plain: Mapping[str, Any], *, brief: bool) -> pytest.TestReport:
     """The whole report that `to_plain` was given. ``brief``: see `muster.report.junit.properties`."""
-    nodeid, location, outcome, longrepr, when, seconds, stop = plain["report"]
-    verdict = Verdict.from_plain(plain["verdict"])
+    nodeid, (path, line, name), outcome, longrepr, when, seconds, stop, verdict = json.loads(plain["said"])
+    if isinstance(longrepr, list):
+        longrepr = tuple(longrepr)
+    verdict = Verdict.from_plain(verdict)
     said = properties(verdict, brief=brief)
     times: dict[str, Any] = {"duration": seconds, "start": stop - seconds, "stop": stop}
     report = pytest.TestReport(
-        nodeid, location, {location[2]: 1}, outcome, longrepr, when, user_properties=said, **times
+        nodeid, (path, line, name), {name: 1}, outcome, longrepr, when, user_properties=said, **times
     )
     vars(report).update(muster=verdict, **{name: plain[name] for name in ADDED})
     return whole(report)

@@ -234,7 +234,7 @@ class Run:
         call, teardown = quick_reports(place, item, verdict, said, seconds)
         self._attach(call, verdict)
         if self.is_worker:
-            item.ihook.pytest_runtest_logreport(report=whole(call))
+            self._log_without_terminal(report=whole(call))
             return
         log = self.hook_of(verdict, item.ihook)
         log(report=call)
@@ -246,6 +246,11 @@ class Run:
             return self._log_without_page
         log: Callable[..., Any] = (hooks or self.config.hook).pytest_runtest_logreport
         return log
+
+    @cached_property
+    def _log_without_terminal(self) -> Callable[..., Any]:
+        """The hook that tells of a report, without the terminal: nobody sees that of a worker."""
+        return self.config.pluginmanager.subset_hook_caller("pytest_runtest_logreport", [self.terminal])
 
     @cached_property
     def _log_without_page(self) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,14 +34,14 @@ class Roster:
     quick: list[bool]
     without_target: dict[str, int]
 
-    def to_plain(self) -> tuple[Any, ...]:
-        """Plain values only, to cross a process border; `from_plain` is the way back."""
+    def to_json(self) -> str:
+        """One text, to cross a process border; `from_json` is the way back."""
         checks = [each.to_plain() for each in self.checks]
-        return self.targets, self.functions, checks, self.quick, self.without_target
+        return json.dumps([self.targets, self.functions, checks, self.quick, self.without_target])
 
     @classmethod
-    def from_plain(cls, plain: Sequence[Any]) -> Roster:
-        targets, functions, checks, quick, without_target = plain
+    def from_json(cls, text: str) -> Roster:
+        targets, functions, checks, quick, without_target = json.loads(text)
         return cls(targets, functions, [Check(*each) for each in checks], quick, without_target)
 
     def is_quick(self, item: int) -> bool:

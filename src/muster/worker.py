@@ -45,7 +45,7 @@ class Worker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._session = session
-        self._channel.send(self._roster(session.items).to_plain())
+        self._channel.send(self._roster(session.items).to_json())
         self._channel.setcallback(self._hear)
 
     def take_share(self) -> list[pytest.Item]:

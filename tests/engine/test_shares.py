@@ -47,5 +47,5 @@ def test_hosts_behind_one_gateway_go_to_few_workers() -> None:
 def test_a_roster_survives_the_way_to_another_process() -> None:
     check = Check("fine", "It is fine", "info", "mend it", "hosts.md#fine")
     roster = Roster([0, 1, -1], [0, 0, -1], [check], [True], {"databases": 3})
-    assert Roster.from_plain(roster.to_plain()) == roster
+    assert Roster.from_json(roster.to_json()) == roster
     assert [roster.is_quick(place) for place in range(3)] == [True, True, False]
