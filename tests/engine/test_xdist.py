@@ -9,12 +9,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from muster.observations import Observations
+from muster.probes import Login
+from muster.targets import Connection, Host
+from muster.transports.pool import OPENING
+from tests.engine.asking import gatherer, need, plan
 from tests.engine.live_runs import LOCAL, inventory
 from tests.engine.report_runs import Made, rows, run, steady
 from tests.servers.sshd import Sshd
@@ -163,6 +169,9 @@ def test_three_workers_say_what_one_process_does(tmp_path: Path, hosts: tuple[li
     assert made.terminal.splitlines()[-1] == without.terminal.splitlines()[-1]
 
     assert [each.logins for each in far] == [number + 1 for number in before], "one worker logs in, and once"
+    assert [each.log.count("Disconnected from user") for each in far] == [each.logins for each in far], (
+        "it says goodbye"
+    )
     by_host = workers_by_host(shared)
     assert len(by_host) == 9
     assert all(len(workers) == 1 for workers in by_host.values()), by_host
@@ -287,3 +296,26 @@ def test_a_worker_asks_all_its_hosts_at_once(tmp_path: Path) -> None:
                 each.close()
             silent.close()
             assert process.wait(60) == 3  # what was closed is tried once more, and refused
+
+
+def test_many_workers_open_as_many_connections_at_once_as_one_process() -> None:
+    workers = OPENING // 4
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        connection = Connection(address="127.0.0.1", port=silent.getsockname()[1], connect_timeout=60.0)
+        login = need(Login())
+        targets = [Host(name=f"silent-{number}", connection=connection) for number in range(12)]
+        with gatherer(*targets, processes=workers) as asking, ThreadPoolExecutor() as pool:
+            asked = plan(dict.fromkeys(targets, (login,)))
+            gathered = pool.submit(asking.gather_now, asked, Observations())
+            silent.settimeout(30)
+            opened = [silent.accept()[0] for _ in range(4)]
+            silent.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                silent.accept()
+            silent.settimeout(30)
+            opened[0].close()
+            opened.append(silent.accept()[0])
+            silent.close()
+            for each in opened:
+                each.close()
+            gathered.result(30)
