@@ -15,7 +15,6 @@ from muster.report import terminal
 from muster.scheduling import HostScheduling
 from muster.shares import LIVE, NONE, Roster, deal
 from muster.targets import RUNNER, Host
-from muster.text import plural
 from muster.verdict import EXIT_BROKEN
 from muster.worker import CHANNEL, INTERRUPT, STOP
 
@@ -155,20 +154,15 @@ class Controller:
                 target = suite.targets[place]
                 host = suite.host_of(target)
                 owners.append(target if host is RUNNER else host)
-        places = range(len(owners))
-        weights = [1 if roster.is_quick(place) else LIVE for place in places]
+        weights = [1 if roster.is_quick(place) else LIVE for place in range(len(owners))]
         shares = deal(owners, weights, workers, _door)
-        # What pytest itself runs comes last: its set-up must not be told of an item that it will never see.
         for share in shares:
+            # What takes the quick path comes first, so that pytest sets up and tears down what is left in one go.
             share.sort(key=lambda place: (not roster.is_quick(place), place))
         self._asking = sum(map(bool, shares))
-        asked = {owner for owner, weight in zip(owners, weights, strict=True) if weight == 1}
-        if asked and self._run.terminal.verbosity >= 0:
-            at_once = f"{plural(self._asking, 'worker')} ask{'s' if self._asking == 1 else ''}"
-            hosts = sum(isinstance(owner, Host) for owner in asked)
-            others = len(asked) - hosts
-            said = [plural(hosts, "host")] * bool(hosts) + [plural(others, "other target")] * bool(others)
-            self._run.terminal.write_line(f"{at_once} {' and '.join(said)}")
+        asked = {owner for place, owner in enumerate(owners) if roster.is_quick(place)}
+        hosts = sum(isinstance(owner, Host) for owner in asked)
+        terminal.asking(self._run.terminal, self._asking, hosts, len(asked) - hosts)
         return shares
 
     def hand_over(self, worker: WorkerController, share: list[int]) -> None:

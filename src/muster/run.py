@@ -20,7 +20,7 @@ import pytest
 
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
-from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, whole
+from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
 from muster.probes import Unobserved
 from muster.report import terminal
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
@@ -62,7 +62,6 @@ class Run:
         self.collection = Collection(config, suite)
         self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
         self._worker: Worker | None = None
-        self._begun = False
         self._folder = folder
         self._page: HtmlReport | None = None
         self._results: Results | None = None
@@ -127,7 +126,7 @@ class Run:
         elif self.is_worker:
             from muster.worker import Worker
 
-            self._worker = Worker(self.config, self.suite, self.collection)
+            self._worker = Worker(self)
             self.config.pluginmanager.register(self._worker, "muster-worker")
 
     @pytest.hookimpl(tryfirst=True)
@@ -142,27 +141,28 @@ class Run:
         if self._worker:
             return None  # it is told what to run
         if self.dry:
-            self._want(session.items)
+            self.want(session.items)
             live = sum(self.collection.case_of(item) is None for item in session.items)
             terminal.dry_run(self.terminal, self.suite.plan().describe(), self.suite.redact, live)
             return True
         try:
             self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
-            self._gather(session.items)
+            self.gather(session.items)
             self._judge(session)
         except KeyboardInterrupt as interrupt:
             self.leave_if_interrupted(interrupt)
             raise
         return True
 
-    def _want(self, items: Sequence[pytest.Item]) -> None:
+    def want(self, items: Sequence[pytest.Item]) -> None:
+        """Note what the checks among these items will read."""
         for item in items:
             if case := self.collection.case_of(item):
                 self.suite.want(case, target_of(item))
 
-    def _gather(self, items: Sequence[pytest.Item]) -> Mapping[Host, int]:
+    def gather(self, items: Sequence[pytest.Item]) -> Mapping[Host, int]:
         """Ask for all that the checks among these items need; returns how many facts that were of each host."""
-        self._want(items)
+        self.want(items)
         plan = self.suite.plan()
         wanted = plan.wanted
         if items:
@@ -182,7 +182,7 @@ class Run:
         upcoming = iter([*ordinary[1:], None])
         for item in session.items:
             if self.collection.is_quick(item):
-                self._judge_quickly(item)
+                self.judge_quickly(item)
                 if self.many:
                     # Nothing asks for it again, and 30,000 items hold 90 MB that the reports can use.
                     vars(item).clear()
@@ -194,33 +194,8 @@ class Run:
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """The quick path in a worker of xdist, which runs items by a loop of its own."""
-        if self._worker is None:
-            return None
-        self._begin(self._worker, item.session)
-        if self.collection.is_quick(item):
-            self._judge_quickly(item)
-            return True
-        if nextitem is not None and self.collection.is_quick(nextitem):
-            # Pytest's set-up must not be told of an item that it will never see.
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-            return True
-        return None
-
-    def _begin(self, worker: Worker, session: pytest.Session) -> None:
-        """Ask the hosts of what this worker was told to run since; where xdist deals, each when it is first used."""
-        self.many = len(session.items) > MANY
-        if share := worker.take_share():
-            start = time.monotonic()
-            wanted = self._gather(share)
-            worker.tell_asked(wanted, time.monotonic() - start)
-        elif not self._begun:
-            self._want(session.items)
-        self._begun = True
-
-    def _judge_quickly(self, item: pytest.Item) -> None:
+    def judge_quickly(self, item: pytest.Item) -> None:
+        """Judge what `Collection.is_quick` says yes to."""
         clock = time.perf_counter()
         case = self.collection.case_of(item)
         assert case is not None
@@ -233,8 +208,8 @@ class Run:
         said = properties(verdict, brief=self.many)
         call, teardown = quick_reports(place, item, verdict, said, seconds)
         self._attach(call, verdict)
-        if self.is_worker:
-            self._log_without_terminal(report=whole(call))
+        if self._worker:
+            self._worker.tell(call)
             return
         log = self.hook_of(verdict, item.ihook)
         log(report=call)
@@ -246,11 +221,6 @@ class Run:
             return self._log_without_page
         log: Callable[..., Any] = (hooks or self.config.hook).pytest_runtest_logreport
         return log
-
-    @cached_property
-    def _log_without_terminal(self) -> Callable[..., Any]:
-        """The hook that tells of a report, without the terminal: nobody sees that of a worker."""
-        return self.config.pluginmanager.subset_hook_caller("pytest_runtest_logreport", [self.terminal])
 
     @cached_property
     def _log_without_page(self) -> Callable[..., Any]:

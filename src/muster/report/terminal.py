@@ -98,6 +98,15 @@ def gathering(terminal: Any, wanted: Mapping[Host, int]) -> Iterator[Callable[[H
     asked(terminal, len(wanted), sum(wanted.values()), time.monotonic() - start)
 
 
+def asking(terminal: Any, workers: int, hosts: int, others: int) -> None:
+    """Say that workers of xdist begin to ask so many hosts, and other targets that are under none."""
+    if terminal.verbosity < 0 or not (hosts or others):
+        return
+    said = [plural(hosts, "host")] * bool(hosts) + [plural(others, "other target")] * bool(others)
+    verb = "asks" if workers == 1 else "ask"
+    terminal.write_line(f"{plural(workers, 'worker')} {verb} {' and '.join(said)}")
+
+
 def asked(terminal: Any, hosts: int, facts: int, seconds: float) -> None:
     """Say what a gathering was, when it is over."""
     if terminal.verbosity >= 0 and facts:
