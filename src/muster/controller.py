@@ -16,7 +16,7 @@ from muster.scheduling import HostScheduling
 from muster.shares import LIVE, NONE, Roster, deal
 from muster.targets import RUNNER, Host
 from muster.verdict import EXIT_BROKEN
-from muster.worker import CHANNEL, INTERRUPT, STOP
+from muster.worker import CHANNEL, INTERRUPT
 
 if TYPE_CHECKING:
     from execnet import Channel
@@ -182,9 +182,10 @@ class Controller:
         return most is None or len(self._died) <= most
 
     def stop(self) -> None:
-        if not self._stopping:
+        session = self._session
+        if session is not None and not self._stopping:
             self._stopping = True
-            self._tell_all(STOP)
+            self._tell_all(str(session.shouldfail or session.shouldstop))
 
     # What it does
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 #: Under this name the channel is among what xdist gives to a worker.
 CHANNEL = "muster"
 
-#: What a worker is told beside its share: to end after the test that it runs, or amid it, as by Ctrl-C.
-STOP, INTERRUPT = "stop", "interrupt"
+#: What ends a worker amid the test that it runs, as Ctrl-C does. Any other text ends it after that test, and says why.
+INTERRUPT = "interrupt"
 
 
 class Worker:
@@ -100,8 +100,8 @@ class Worker:
             main = threading.main_thread().ident
             assert main is not None
             signal.pthread_kill(main, signal.SIGINT)  # it ends what that thread waits for, too
-        elif message == STOP and self._session is not None:
-            self._session.shouldstop = "the run ends early"
+        elif self._session is not None:
+            self._session.shouldstop = message
 
     def _roster(self, items: Sequence[pytest.Item]) -> Roster:
         places = {target: place for place, target in enumerate(self._run.suite.targets)}
