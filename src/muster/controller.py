@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Generator, Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -175,11 +176,12 @@ class Controller:
     def is_told(self, item: int) -> bool:
         return bool(self._has_ended[item])
 
-    def is_replaced(self, worker: WorkerController) -> bool:
+    @property
+    def restarts(self) -> float:
         from xdist.dsession import get_default_max_worker_restart
 
         most = get_default_max_worker_restart(self._run.config)
-        return most is None or len(self._died) <= most
+        return math.inf if most is None else most - len(self._died)
 
     def stop(self) -> None:
         session = self._session

@@ -116,9 +116,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") == "each":
         pytest.exit("--dist each would judge everything once per worker; leave it out", EXIT_CONFIGURATION)
     if config.getoption("tx", None) and config.option.maxworkerrestart is None:
-        config.option.maxworkerrestart = str(
-            4 * len(config.option.tx)
-        )  # as for -n: xdist itself has no bound for --tx
+        # As many as with -n; with --tx alone, xdist would start workers that die at once for ever.
+        config.option.maxworkerrestart = str(4 * len(config.option.tx))
     folder = None
     if not (hasattr(config, "workerinput") or config.option.collectonly or config.getoption("muster_dry_run")):
         try:

@@ -34,8 +34,9 @@ class Dealer(Protocol):
     def is_told(self, item: int) -> bool:
         """Whether all was reported of an item that there is to report."""
 
-    def is_replaced(self, worker: WorkerController) -> bool:
-        """Whether xdist starts another worker in place of one that died."""
+    @property
+    def restarts(self) -> float:
+        """How many times more xdist starts a worker in place of one that died; below 0, the last was not replaced."""
 
     def stop(self) -> None:
         """Tell every worker to end after the item that it runs."""
@@ -112,17 +113,20 @@ class HostScheduling:
         left = self._pending.pop(worker)
         if worker in self._fresh:
             self._fresh.remove(worker)
-        if not left or self._dealer.stopped:
+        if self._shares is None or self._dealer.stopped:
             return None
         assert self._ids is not None
-        assert self._shares is not None
-        first = left.popleft()
+        died_of = None
+        if left:
+            first = left.popleft()
+            if not self._dealer.is_told(first):  # else it died between two
+                died_of = self._ids[first]
         if left:
             self._shares.append(list(left))
         alive = [each for each in self._pending if not each.shutting_down]
-        if alive and not self._dealer.is_replaced(worker):
+        while alive and self._shares and self._dealer.restarts < 0:
             self._give(min(alive, key=lambda each: len(self._pending[each])))
-        return None if self._dealer.is_told(first) else self._ids[first]  # else it died between two
+        return died_of
 
     def _give(self, worker: WorkerController) -> None:
         share = self._shares.pop(0) if self._shares else []
@@ -134,6 +138,13 @@ class HostScheduling:
         self._let_end(worker)
 
     def _let_end(self, worker: WorkerController) -> None:
-        """Tell a worker that no more will come: before that, it does not begin with the last that it knows of."""
-        if len(self._pending[worker]) <= 1 and not worker.shutting_down:
-            worker.shutdown()
+        """Tell a worker that no more will come: before that, it does not begin with the last that it knows of.
+
+        Where one that dies will not be replaced, none ends before all are as far, and what is left is given away.
+        """
+        alone = self._dealer.restarts > 0
+        as_one = [worker] if alone else list(self._pending)
+        if (alone or not self._shares) and all(len(self._pending[each]) <= 1 for each in as_one):
+            for each in as_one:
+                if not each.shutting_down:
+                    each.shutdown()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Under this name the channel is among what xdist gives to a worker.
 CHANNEL = "muster"
 
-#: What ends a worker amid the test that it runs, as Ctrl-C does. Any other text ends it after that test, and says why.
+#: What ends a worker amid the test that it runs, as Ctrl-C does. Any other text ends it after that test: the reason.
 INTERRUPT = "interrupt"
 
 

@@ -291,11 +291,14 @@ def test_a_worker_asks_all_its_hosts_at_once(tmp_path: Path) -> None:
         words += ["--inventory", "inventory.yaml", "-n", "1", "-q", "test_sample.py"]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen(words, cwd=tmp_path, env=dict(os.environ), **quiet) as process:
-            asked = [silent.accept()[0] for _ in range(3)]  # the first is not answered yet when the third comes
-            for each in asked:
-                each.close()
-            silent.close()
-            assert process.wait(60) == 3  # what was closed is tried once more, and refused
+            try:
+                asked = [silent.accept()[0] for _ in range(3)]  # the first is not answered yet when the third comes
+                silent.close()
+                for each in asked:
+                    each.close()
+                assert process.wait(60) == 3  # what was closed is tried once more, and refused
+            finally:
+                process.kill()
 
 
 def test_many_workers_open_as_many_connections_at_once_as_one_process() -> None:
