@@ -22,12 +22,12 @@ def test_all_of_an_owner_go_to_one_worker_and_none_is_lost() -> None:
 
 
 def test_live_tests_are_spread_like_judged_ones() -> None:
-    live = [f"live-{number}" for number in range(8)]
-    judged = [f"judged-{number}" for number in range(80)]
-    owners = [*live, *(name for name in judged for _ in range(20))]
-    weights = [LIVE] * len(live) + [1] * (len(owners) - len(live))
+    # Every fourth host has a live test: to deal in turn would give all of them to one worker.
+    kinds = [[(f"host-{host}", 1)] * 20 if host % 4 else [(f"host-{host}", LIVE)] for host in range(32)]
+    tests = [test for kind in kinds for test in kind]
+    owners, weights = zip(*tests, strict=True)
     shares = deal(owners, weights, 4, owner_itself)
-    assert [sum(place < len(live) for place in share) for share in shares] == [2] * 4
+    assert [sum(weights[place] == LIVE for place in share) for share in shares] == [2] * 4
     assert {sum(weights[place] for place in share) for share in shares} == {sum(weights) // 4}
 
 
