@@ -162,15 +162,16 @@ class Run:
 
     def gather(self, items: Sequence[pytest.Item]) -> Mapping[Host, int]:
         """Ask for all that the checks among these items need; returns how many facts that were of each host."""
+        if not items:
+            return {}
         self.want(items)
+        gc.freeze()
+        gc.enable()
         plan = self.suite.plan()
         wanted = plan.wanted
-        if items:
-            gc.freeze()
-            gc.enable()
-            with terminal.gathering(self.terminal, wanted) as progress:
-                self.suite.gather(plan, progress)
-            gc.disable()
+        with terminal.gathering(self.terminal, wanted) as progress:
+            self.suite.gather(plan, progress)
+        gc.disable()
         return wanted
 
     # Judge
