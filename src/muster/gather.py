@@ -35,7 +35,8 @@ Progress = Callable[[Host, int], None]
 class Gatherer:
     """Asks hosts, and keeps the connection to each, in its ``pool``, until it is closed.
 
-    ``hosts`` are all hosts of the inventory by name. ``concurrency`` bounds the hosts that are asked at once.
+    ``hosts`` are all hosts of the inventory by name. ``concurrency`` bounds the hosts that are asked at once, by all
+    ``processes`` that ask some of them.
     ``host_deadline`` and ``run_deadline`` bound the look at one host and the whole, in seconds; without the one, a
     host has `HOST_DEADLINE`, or twice what its slowest question may take; without the other, a run has no bound.
     """
@@ -45,13 +46,14 @@ class Gatherer:
         hosts: Mapping[str, Host],
         *,
         concurrency: int = HOSTS_AT_ONCE,
+        processes: int = 1,
         host_deadline: float | None = None,
         run_deadline: float | None = None,
     ) -> None:
-        self.pool = Pool(hosts)
+        self.pool = Pool(hosts, processes=processes)
         self._host_deadline = host_deadline
         self._run_deadline = run_deadline
-        self._concurrency = concurrency
+        self._concurrency = max(1, concurrency // processes)
         self._loop = BackgroundLoop()
 
     # From any thread, through the loop in the background.

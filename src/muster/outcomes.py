@@ -6,8 +6,9 @@ made; a test that ran in pytest's way has a report and needs its verdict.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -15,13 +16,19 @@ import pytest
 from muster.judge import Case, Measure, broken, judged, unjudged
 from muster.observations import Observation
 from muster.probes import Cause, DoesNotApply, Unobserved
-from muster.report.junit import explanation
+from muster.report.junit import explanation, properties
 from muster.targets import Target
 from muster.text import Redactor, printable_lines
 from muster.verdict import Check, Verdict
 
 #: Where a test stands: its id, its location (path, line, name) and its names.
 Place = tuple[Any, tuple[str, int | None, str], dict[str, Literal[1]]]
+
+#: What a whole report is called where it travels from a worker of xdist to its controller.
+WHOLE = "muster"
+
+#: What xdist adds on the way.
+ADDED = ("item_index", "worker_id", "testrun_uid")
 
 
 def quick_reports(
@@ -49,6 +56,58 @@ def shape(report: pytest.TestReport, verdict: Verdict, item: pytest.Item) -> pyt
         report.outcome, report.longrepr = "skipped", (str(path), (line or 0) + 1, f"Skipped: {verdict.message}")
         report.when = "setup"
     return report
+
+
+def whole(report: pytest.TestReport) -> pytest.TestReport:
+    """Mark the report of a test as all there is to say of it: its teardown, without events, is `ending`."""
+    vars(report)["muster_whole"] = True
+    return report
+
+
+def is_whole(report: object) -> bool:
+    return getattr(report, "muster_whole", False)
+
+
+def ending(report: pytest.TestReport) -> pytest.TestReport:
+    """The report of the teardown that belongs to a whole one."""
+    said: dict[str, Any] = {"start": report.stop, "stop": report.stop, "user_properties": report.user_properties}
+    made = pytest.TestReport(report.nodeid, report.location, report.keywords, "passed", None, "teardown", **said)
+    if hasattr(report, "node"):
+        vars(made)["node"] = report.node  # the worker of xdist: pytest's JUnit writer tells reports apart by it
+    return made
+
+
+def to_plain(report: Any) -> dict[str, Any]:
+    """A whole report for execnet, as one text: that writes every single value in Python."""
+    outcome = report.outcome, report.longrepr, report.when
+    said = report.nodeid, report.location, *outcome, report.duration, report.stop, report.muster
+    return {"$report_type": WHOLE, "said": json.dumps(said)}
+
+
+def from_plain(plain: Mapping[str, Any], *, brief: bool) -> pytest.TestReport:
+    """The whole report that `to_plain` was given. ``brief``: see `muster.report.junit.properties`."""
+    nodeid, (path, line, name), outcome, longrepr, when, seconds, stop, verdict = json.loads(plain["said"])
+    if isinstance(longrepr, list):
+        longrepr = tuple(longrepr)
+    verdict = Verdict.from_plain(verdict)
+    said = properties(verdict, brief=brief)
+    times: dict[str, Any] = {"duration": seconds, "start": stop - seconds, "stop": stop}
+    report = pytest.TestReport(
+        nodeid, (path, line, name), {name: 1}, outcome, longrepr, when, user_properties=said, **times
+    )
+    vars(report).update(muster=verdict, **{name: plain[name] for name in ADDED})
+    return whole(report)
+
+
+def lose(report: pytest.TestReport, verdict: Verdict | None, why: str) -> pytest.TestReport:
+    """Make ``report`` that of a test which nobody ran to its end; it has a ``verdict`` if it is about a target."""
+    path, _, name = report.nodeid.partition("::")
+    report.location, report.keywords = (path, None, name), {name: 1}
+    report.outcome, report.when, report.longrepr = "failed", "setup", why
+    if verdict is not None:
+        report.longrepr, report.user_properties = explanation(verdict), properties(verdict)
+        vars(report)["muster"] = verdict
+    return whole(report)
 
 
 def make_harmless(report: pytest.TestReport, redact: Redactor) -> None:

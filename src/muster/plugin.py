@@ -135,6 +135,11 @@ def _start(config: pytest.Config, paths: list[Path], shard: Shard | None) -> Non
 
     if config.getoption("muster_dry_run"):
         config.option.dist, config.option.tx = "no", []  # a plan is one, and no worker is needed to print it
+    if config.getoption("dist", "no") == "each":
+        pytest.exit("--dist each would judge everything once per worker; leave it out", EXIT_CONFIGURATION)
+    if config.getoption("tx", None) and config.option.maxworkerrestart is None:
+        # As many as with -n; with --tx alone, xdist would start workers that die at once for ever.
+        config.option.maxworkerrestart = str(4 * len(config.option.tx))
     folder = None
     if not (hasattr(config, "workerinput") or config.option.collectonly or config.getoption("muster_dry_run")):
         try:
@@ -218,4 +223,5 @@ def _suite(config: pytest.Config, paths: list[Path]) -> Suite:
         pytest.exit(f"the inventory is wrong, nothing was contacted\n{error}", EXIT_CONFIGURATION)
     except NothingSelected as error:
         pytest.exit(str(error), EXIT_NOTHING)
-    return Suite(inventory, targets, deadline=deadline)
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    return Suite(inventory, targets, deadline=deadline, processes=workers)

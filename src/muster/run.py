@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,12 @@ from muster.report.junit import MANY, explanation, properties
 from muster.report.listing import Listing
 from muster.report.results import Results
 from muster.suite import Suite
-from muster.targets import Target
+from muster.targets import Host, Target
 from muster.verdict import Tally, Verdict
 
 if TYPE_CHECKING:
     from muster.report.html import HtmlReport
+    from muster.worker import Worker
 
 #: So many new objects are looked through for garbage at a time while a run gathers; Python's own 700 are for
 #: programs that make less of it, and keep less.
@@ -50,11 +51,12 @@ class Run:
         self.tally = Tally()
         self.listing = Listing(config.get_verbosity())
         self.is_worker = hasattr(config, "workerinput")
+        self.many = False
         self.dry = bool(config.getoption("muster_dry_run"))
         self.collection = Collection(config, suite)
         self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
+        self._worker: Worker | None = None
         self._all_quick = False
-        self._many = False
         self._folder = folder
         self._page: HtmlReport | None = None
         self._results: Results | None = None
@@ -85,11 +87,22 @@ class Run:
             self._page = HtmlReport(self.id, [str(name) for name in self.suite.inventory.files], self.tally)
             self.config.pluginmanager.register(self._page, "muster-html")
 
-    def pytest_report_header(self) -> str:
-        return terminal.header(self.suite.inventory.files, self.suite.targets)
+    def pytest_report_header(self) -> list[str]:
+        said = [terminal.header(self.suite.inventory.files, self.suite.targets)]
+        if (way := self.config.getoption("dist", "no")) not in ("no", "load"):
+            said.append(f"muster: --dist {way} deals tests: several workers may ask one host; -n alone deals hosts")
+        return said
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._collection_failed = self._collection_failed or report.failed
+
+    def expect(self, count: int, about_targets: int, without_target: Mapping[str, int]) -> None:
+        """Take over what the workers of xdist have collected: so many items, and checks without a target."""
+        self.many = count > MANY
+        if self._page:
+            self._page.expect(count)
+        self._selected = about_targets
+        self.collection.without_target.update(without_target)
 
     # Plan and gather
 
@@ -100,7 +113,16 @@ class Run:
         gc.disable()
         gc.set_threshold(GARBAGE)
         if self.config.get_verbosity() <= 0:
-            self._terminal.showfspath = False  # pytest's path is for its letters, and the listing stands for these
+            self.terminal.showfspath = False  # pytest's path is for its letters, and the listing stands for these
+        if self.config.pluginmanager.hasplugin("dsession"):
+            from muster.controller import Controller
+
+            self.config.pluginmanager.register(Controller(self), "muster-controller")
+        elif self.is_worker:
+            from muster.worker import Worker
+
+            self._worker = Worker(self)
+            self.config.pluginmanager.register(self._worker, "muster-worker")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -111,55 +133,59 @@ class Run:
             self._results = Results(self._folder.path / RESULTS, self.id)
         if self.config.pluginmanager.hasplugin("dsession"):
             return None
-        for item in session.items:
-            if case := self.collection.case_of(item):
-                self.suite.want(case, target_of(item))
+        if self._worker:
+            return None  # it is told what to run
         if self.dry:
+            self.want(session.items)
             live = sum(self.collection.case_of(item) is None for item in session.items)
-            terminal.dry_run(self._terminal, self.suite.plan().describe(), self.suite.redact, live)
+            terminal.dry_run(self.terminal, self.suite.plan().describe(), self.suite.redact, live)
             return True
-        if self.is_worker:
-            # A worker is told its items one by one: each host is gathered on the first use of its facts.
-            self._all_quick = all(map(self.collection.is_quick, session.items))
-            return None
         try:
-            self._gather_and_judge(session)
+            self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
+            self.gather(session.items)
+            self._judge(session)
         except KeyboardInterrupt as interrupt:
-            if type(interrupt) is not KeyboardInterrupt or self.config.option.fulltrace:
-                raise
-            self._note_interrupt()
-            # Of a KeyboardInterrupt pytest would tell where in Python's own library it came.
-            pytest.exit("interrupted")
+            self.leave_if_interrupted(interrupt)
+            raise
         return True
 
-    def _gather_and_judge(self, session: pytest.Session) -> None:
-        self._selected = sum(isinstance(target_of(item), Target) for item in session.items)
-        if session.items:
-            gc.freeze()
-            gc.enable()
-            plan = self.suite.plan()
-            with terminal.gathering(self._terminal, plan.wanted) as progress:
-                # What runs in pytest's ordinary way may ask a host for more, or ask again.
-                self._all_quick = all(map(self.collection.is_quick, session.items))
-                self.suite.gather(plan, progress, keep=not self._all_quick)
-            gc.disable()
-        self._judge(session)
+    def want(self, items: Sequence[pytest.Item]) -> None:
+        """Note what the checks among these items will read."""
+        for item in items:
+            if case := self.collection.case_of(item):
+                self.suite.want(case, target_of(item))
+
+    def gather(self, items: Sequence[pytest.Item]) -> Mapping[Host, int]:
+        """Ask for all that the checks among these items need; returns how many facts that were of each host."""
+        if not items:
+            return {}
+        self.want(items)
+        gc.freeze()
+        gc.enable()
+        plan = self.suite.plan()
+        wanted = plan.wanted
+        with terminal.gathering(self.terminal, wanted) as progress:
+            # What runs in pytest's ordinary way may ask a host for more, or ask again.
+            self._all_quick = all(map(self.collection.is_quick, items))
+            self.suite.gather(plan, progress, keep=not self._all_quick)
+        gc.disable()
+        return wanted
 
     # Judge
 
     def _judge(self, session: pytest.Session) -> None:
         """Pytest's own loop, with the quick path for the items that can take it."""
-        self._many = len(session.items) > MANY
+        self.many = len(session.items) > MANY
         ordinary = [item for item in session.items if not self.collection.is_quick(item)]
         upcoming = iter([*ordinary[1:], None])
         for number, item in enumerate(session.items):
-            if self._many and number % MANY == 0:
+            if self.many and number % MANY == 0:
                 self._let_go_of_reports()
             if self.collection.is_quick(item):
-                self._judge_quickly(item)
+                self.judge_quickly(item)
                 if self._all_quick and (case := self.collection.case_of(item)):
                     self.suite.forget(case, target_of(item))
-                if self._many:
+                if self.many:
                     # Nothing asks for it again, and 30,000 items hold 90 MB that the reports can use.
                     vars(item).clear()
             else:
@@ -170,15 +196,8 @@ class Run:
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """The quick path in a worker of xdist, which runs items by a loop of its own."""
-        if not (self.is_worker and self._all_quick):
-            return None
-        self._judge_quickly(item)
-        return True
-
-    def _judge_quickly(self, item: pytest.Item) -> None:
+    def judge_quickly(self, item: pytest.Item) -> None:
+        """Judge what `Collection.is_quick` says yes to."""
         clock = time.perf_counter()
         case = self.collection.case_of(item)
         assert case is not None
@@ -188,14 +207,22 @@ class Run:
         if (location := self._locations.get(case.function)) is None:
             location = self._locations[case.function] = item.location[:2]
         place: Place = (getattr(item, "id", item.nodeid), (*location, item.name), {item.name: 1})
-        said = properties(verdict, brief=self._many)
+        said = properties(verdict, brief=self.many)
         call, teardown = quick_reports(place, item, verdict, said, seconds)
         self._attach(call, verdict)
-        log: Callable[..., Any] = item.ihook.pytest_runtest_logreport
-        if self._page and self._page.has_no_row(verdict):
-            log = self._log_without_page
+        if self._worker:
+            self._worker.tell(call)
+            return
+        log = self.hook_of(verdict, item.ihook)
         log(report=call)
         log(report=teardown)
+
+    def hook_of(self, verdict: Verdict | None, hooks: Any = None) -> Callable[..., Any]:
+        """The hook that tells of a report; pytest-html does not hear of it where its page has no row for it."""
+        if verdict and self._page and self._page.has_no_row(verdict):
+            return self._log_without_page
+        log: Callable[..., Any] = (hooks or self.config.hook).pytest_runtest_logreport
+        return log
 
     @cached_property
     def _log_without_page(self) -> Callable[..., Any]:
@@ -245,7 +272,7 @@ class Run:
         said = getattr(report, "muster", None)
         if said is None or self.is_worker:
             return
-        verdict = Verdict.from_plain(said) if isinstance(said, dict) else said
+        verdict = said if isinstance(said, Verdict) else Verdict.from_plain(said)
         vars(report)["muster"] = verdict
         self.tally.add(verdict)
         self.listing.add(verdict)
@@ -260,17 +287,23 @@ class Run:
         return terminal.CATEGORIES[verdict.verdict], "", verdict.verdict if self._judged else ""
 
     @property
-    def _terminal(self) -> Any:
+    def terminal(self) -> Any:
         return self.config.pluginmanager.getplugin("terminalreporter") or terminal.NoTerminal()
 
     def pytest_terminal_summary(self) -> None:
-        terminal.no_target(self._terminal, self.collection.without_target)
-        self.listing.write(self._terminal)
+        terminal.no_target(self.terminal, self.collection.without_target)
+        self.listing.write(self.terminal)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         if type(excinfo.value) is KeyboardInterrupt:
             self._note_interrupt()
+
+    def leave_if_interrupted(self, interrupt: KeyboardInterrupt) -> None:
+        """Leave by `pytest.exit` after Ctrl-C: of that, pytest would tell where in Python's own library it came."""
+        if type(interrupt) is KeyboardInterrupt and not self.config.option.fulltrace:
+            self._note_interrupt()
+            pytest.exit("interrupted")
 
     def _note_interrupt(self) -> None:
         self._interrupted = True
@@ -296,11 +329,11 @@ class Run:
         self.suite.close()
         if self.is_worker:
             return
-        if self._many:
+        if self.many:
             self._make_room(session)
         session.exitstatus = self._exit_code(session.exitstatus)
         self._nothing = session.exitstatus == EXIT_NOTHING
-        terminal.leave_to_listing(self._terminal, self.config)
+        terminal.leave_to_listing(self.terminal, self.config)
         self._judged = True
         if self._results:
             self._results.close()
@@ -316,7 +349,7 @@ class Run:
 
     def _let_go_of_reports(self) -> None:
         """Of what passed pytest's terminal wants to know how often that was, and keeps each report for it."""
-        kept = self._terminal.stats
+        kept = self.terminal.stats
         kept.pop("", None)
         if kept.get("passed") and self.config.option.reportchars == terminal.USUAL_REPORTCHARS:
             kept["passed"] = [kept["passed"][0]] * len(kept["passed"])
@@ -344,7 +377,7 @@ class Run:
         if self._folder is None:
             return
         if self.tally.counts or self._interrupted or self._nothing:
-            terminal.last_line(self._terminal, self.tally, self._selected)
+            terminal.last_line(self.terminal, self.tally, self._selected)
         if self._unwritten:
-            terminal.not_whole(self._terminal, self._unwritten, self._folder.path)
+            terminal.not_whole(self.terminal, self._unwritten, self._folder.path)
         self._folder.close()

@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 class Suite:
     """One run over an inventory.
 
-    ``targets`` are those that the run is limited to; ``deadline`` bounds each gathering, in seconds. Nothing is
-    contacted before `gather`, or the first use of a fact that was not gathered.
+    ``targets`` are those that the run is limited to; ``deadline`` bounds each gathering, in seconds. ``processes`` is
+    among how many the run is divided. Nothing is contacted before `gather`, or the first use of a fact that was not
+    gathered.
     """
 
-    def __init__(self, inventory: Inventory, targets: Iterable[Target], *, deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        targets: Iterable[Target],
+        *,
+        deadline: float | None = None,
+        processes: int = 1,
+    ) -> None:
         self.inventory = inventory
+        self._processes = processes
         self._deadline = deadline
         self.targets = tuple(targets)
         self.redact = Redactor(inventory.secrets)
@@ -93,7 +102,7 @@ class Suite:
         if self._gatherer is None:
             from muster.gather import Gatherer
 
-            self._gatherer = Gatherer(self._hosts, run_deadline=self._deadline)
+            self._gatherer = Gatherer(self._hosts, processes=self._processes, run_deadline=self._deadline)
         return self._gatherer
 
     def judge(self, case: Case, target: Target) -> Verdict:

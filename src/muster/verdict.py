@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Literal, TypedDict
 
 from muster.exits import EXIT_BAD, EXIT_NETWORK, EXIT_OK
@@ -33,6 +34,11 @@ class Check:
     severity: Severity
     remediation: str = ""
     runbook: str = ""
+
+    def to_plain(self) -> tuple[str, ...]:
+        """Plain values only, to cross a process border; ``Check(*plain)`` is the way back."""
+        plain: tuple[str, ...] = _CHECK(self)
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +83,30 @@ class Verdict:
     def bad(self) -> bool:
         return self.verdict in ("critical", "unknown")
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> tuple[Any, ...]:
         """Plain values only, to cross a process border; `from_plain` is the way back."""
-        # The labels of most targets are a mapping proxy, which cannot be copied.
-        return asdict(replace(self, labels=dict(self.labels)))
+        taken = [
+            (each.name, each.value, each.unit, each.of, _LIMIT(each.limit), each.breach, each.seen)
+            for each in self.measurements
+        ]
+        return self.check.to_plain(), dict(self.labels), taken, _OTHERS(self)
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Verdict:
+    def from_plain(cls, plain: Sequence[Any]) -> Verdict:
+        check, labels, taken, others = plain
         measurements = tuple(
-            Measurement(**{**each, "limit": Limit(**each["limit"])}) for each in plain["measurements"]
+            Measurement(name, value, unit, of, Limit(*limit), breach, seen)
+            for name, value, unit, of, limit, breach, seen in taken
         )
-        return cls(**{**plain, "check": Check(**plain["check"]), "measurements": measurements})
+        said = dict(zip(_PLAIN, others, strict=True))
+        return cls(check=Check(*check), labels=labels, measurements=measurements, **said)
+
+
+#: The fields of a verdict whose values are plain.
+_PLAIN = [field.name for field in fields(Verdict) if field.name not in ("check", "labels", "measurements")]
+
+_CHECK, _LIMIT = (attrgetter(*(field.name for field in fields(of))) for of in (Check, Limit))
+_OTHERS = attrgetter(*_PLAIN)
 
 
 class Record(TypedDict):

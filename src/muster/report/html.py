@@ -82,12 +82,10 @@ class HtmlReport:
         cells[:] = [*HEADS, *hidden]
 
     def pytest_collection_finish(self, session: Any) -> None:
-        self._expect(len(session.items))
+        self.expect(len(session.items))
 
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        self._expect(len(ids))
-
-    def _expect(self, count: int) -> None:
+    def expect(self, count: int) -> None:
+        """Note that so many items were collected, by this process or by the workers of xdist."""
         self._expected = count
         if count > MOST_DRAWN and self._large is None:
             self._large = LargePage(with_ok=count <= MOST_ROWS)

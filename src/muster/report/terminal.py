@@ -95,9 +95,22 @@ def gathering(terminal: Any, wanted: Mapping[Host, int]) -> Iterator[Callable[[H
             yield advance
     else:
         yield None
-    if terminal.verbosity >= 0:
-        asked = f"asked {plural(len(wanted), 'host')} for {plural(sum(wanted.values()), 'fact')}"
-        terminal.write_line(f"{asked} in {time.monotonic() - start:.1f} s")
+    asked(terminal, len(wanted), sum(wanted.values()), time.monotonic() - start)
+
+
+def asking(terminal: Any, workers: int, hosts: int, others: int) -> None:
+    """Say that workers of xdist begin to ask so many hosts, and other targets that are under none."""
+    if terminal.verbosity < 0 or not (hosts or others):
+        return
+    said = [plural(hosts, "host")] * bool(hosts) + [plural(others, "other target")] * bool(others)
+    verb = "asks" if workers == 1 else "ask"
+    terminal.write_line(f"{plural(workers, 'worker')} {verb} {' and '.join(said)}")
+
+
+def asked(terminal: Any, hosts: int, facts: int, seconds: float) -> None:
+    """Say what a gathering was, when it is over."""
+    if terminal.verbosity >= 0 and facts:
+        terminal.write_line(f"asked {plural(hosts, 'host')} for {plural(facts, 'fact')} in {seconds:.1f} s")
 
 
 def last_line(terminal: Any, tally: Tally, selected: int) -> None:

@@ -39,16 +39,17 @@ FILES_BY_ENDPOINTS = 8
 class Pool:
     """The links to the hosts, and what goes over them.
 
-    ``hosts`` are all hosts of the inventory by name. ``files`` is how many file descriptors may be open: as many as
-    this process may have, up to a bound. A third of them is for links that are kept when nobody asks their hosts any
-    more, ``links_kept`` at most. Who asks something that is timed holds ``turn`` for one turn of the event loop
-    before: else a thousand answers would lie about, and seem slow, until all have been asked for. All methods are
-    called on one event loop.
+    ``hosts`` are all hosts of the inventory by name. ``processes`` is how many like this one open connections at the
+    same time, to other hosts. ``files`` is how many file descriptors may be open: as many as this process may have,
+    up to a bound. A third of them is for links that are kept when nobody asks their hosts any more, ``links_kept`` at
+    most. Who asks something that is timed holds ``turn`` for one turn of the event loop before: else a thousand
+    answers would lie about, and seem slow, until all have been asked for. All methods are called on one event loop.
     """
 
-    def __init__(self, hosts: Mapping[str, Host]) -> None:
+    def __init__(self, hosts: Mapping[str, Host], *, processes: int = 1) -> None:
         self.files = raise_file_limit()
         self.links_kept = max(1, (self.files - FILES_SPARED) // 3)
+        self._processes = processes
         self._hosts = hosts
         self._gateways = {host.connection.via for host in hosts.values() if host.connection.via}
         self._links: dict[Host, asyncio.Task[Link]] = {}
@@ -195,7 +196,8 @@ class Pool:
         """What bounds the handshakes at once with all hosts, or with those behind a gateway."""
         gateway = via or ""
         if gateway not in self._opening:
-            self._opening[gateway] = asyncio.Semaphore(OPENING_PER_GATEWAY if via else OPENING)
+            among_all = OPENING_PER_GATEWAY if via else OPENING
+            self._opening[gateway] = asyncio.Semaphore(max(1, among_all // self._processes))
         return self._opening[gateway]
 
     async def leave(self, host: Host, *, keep: bool) -> None:
