@@ -242,10 +242,11 @@ def test_a_file_of_checks_that_no_target_of_a_shard_has_is_green_there(tmp_path:
     assert sorted(codes) == [0, 0, 3]
 
 
-def test_a_test_that_is_named_may_be_in_another_shard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_test_that_is_named_may_be_in_another_shard(tmp_path: Path, options: Sequence[str]) -> None:
     (tmp_path / "test_named.py").write_text(SITE, "utf-8")
     inventory = "hosts: {web-1: {connection: {kind: local}}}\n"
-    named = ("test_named.py::test_load_is_known[web-1]", "--deselect=test_sample.py")
+    named = ("test_named.py::test_load_is_known[web-1]", "--deselect=test_sample.py", *options)
     found = []
     for number in (1, 2):
         made = run(tmp_path, f"--shard={number}/2", *named, checks=SITE, inventory=inventory)

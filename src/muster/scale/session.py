@@ -1,7 +1,7 @@
 """One shard of a run, as a pytest plugin: what belongs to it, and its account of itself in ``run.json``.
 
-Its targets are chosen before anything is collected, so a shard costs what its own part costs. A shard with nothing
-in it is a success where the others have something, and that takes a second look, at all targets.
+Its targets are chosen before anything is collected, so a shard costs what its own part costs. Where nothing is in it,
+that is a success if the others have something: it takes a second look, at all targets.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class ShardSession:
             inventories=list(map(printable, self._suite.inventory.files)),
             started=time.time(),
         )
-        self._suite.limit(shard.of(self._whole))
+        # A test that is named may be one that only other shards have a target for.
+        if not any("::" in argument for argument in run.config.args):
+            self._suite.limit(shard.of(self._whole))
 
     def begin(self) -> None:
         """Say in the folder of the reports that this shard is running. Raises OSError."""
@@ -67,7 +69,7 @@ class ShardSession:
             self._file.write(self._folder)
 
     def pytest_report_header(self) -> str:
-        return f"shard {self._shard}: {len(self._suite.targets):,} of {len(self._whole):,} targets"
+        return f"shard {self._shard}: {len(self._shard.of(self._whole)):,} of {len(self._whole):,} targets"
 
     # Collection
 
@@ -81,27 +83,20 @@ class ShardSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
-        if self._config.pluginmanager.hasplugin("dsession"):
-            return (yield)
-        try:
-            done = yield
-        except pytest.UsageError:
-            # A test that was named may be one that only other shards have a target for.
-            self._look_again(session)
-            done = True
-        else:
-            if not (self._found or session.testsfailed):
-                self._look_again(session)
+        done = yield
         self._checks = _digest_of(self._files)
-        self._tell_controller()
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput["muster_checks"] = self._checks
+        elif not (self._found or session.testsfailed or self._config.pluginmanager.hasplugin("dsession")):
+            self._look_again(session)
+        self._suite.limit(self._shard.of(self._whole))
         return done
 
     def _look_again(self, session: pytest.Session) -> None:
-        """Collect over the targets of all shards, and keep what belongs to this one."""
+        """Collect over the targets of all shards, and keep what belongs to this one: nothing."""
         self._suite.limit(self._whole)
         self._run.collection.look_again()
         session.perform_collect()
-        self._suite.limit(self._shard.of(self._whole))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
@@ -117,22 +112,18 @@ class ShardSession:
         target = target_of(item)
         return self._shard.has(home(target) if isinstance(target, Target) else item.nodeid)
 
-    def _tell_controller(self) -> None:
-        """With xdist only the workers collect."""
-        if hasattr(self._config, "workeroutput"):
-            self._config.workeroutput["muster_shard"] = [self._found, self._checks]
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        said = getattr(node, "workeroutput", {}).get("muster_shard")
-        if said:
-            self._found, self._checks = said
+        """With xdist only the workers collect."""
+        self._checks = getattr(node, "workeroutput", {}).get("muster_checks", self._checks)
 
     # The end
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         status = session.exitstatus
+        if status == pytest.ExitCode.NO_TESTS_COLLECTED and self._config.pluginmanager.hasplugin("dsession"):
+            self._look_again(session)  # which workers cannot: they would tell twice what they collected
         if status == pytest.ExitCode.NO_TESTS_COLLECTED and self._found:
             self._empty = True
             session.exitstatus = pytest.ExitCode.OK
