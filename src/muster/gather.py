@@ -90,9 +90,11 @@ class Gatherer:
         imported.add_done_callback(seen)
         third = (self.pool.files - FILES_SPARED) // 3
         at_once = max(1, min(self._concurrency, third // _files_per_host(plan)))
+        # Two descriptors each, of those that are spared.
+        from_here = max(1, min(self._concurrency, third // 6))
         slots = asyncio.Semaphore(at_once)
         visits = (
-            _Visit(self.pool, host, asks, observations, progress, at_once, imported)
+            _Visit(self.pool, host, asks, observations, progress, from_here, imported)
             for host, asks in plan.hosts.items()
         )
         underway: set[_Visit] = set()
@@ -128,7 +130,7 @@ class _Visit:
         asks: Sequence[Ask],
         observations: Observations,
         progress: Progress | None,
-        concurrency: int,
+        from_here: int,
         imported: asyncio.Task[None],
     ) -> None:
         self.host = host
@@ -138,7 +140,7 @@ class _Visit:
         self._imported = imported
         self._left: dict[Question, Ask] = {ask.question: ask for ask in asks}
         # Where the suite runs there is no sshd to spare, and every endpoint of the top level is asked from here.
-        self._in_flight = asyncio.Semaphore(concurrency if host is RUNNER else IN_FLIGHT)
+        self._in_flight = asyncio.Semaphore(from_here if host is RUNNER else IN_FLIGHT)
 
     @property
     def patience(self) -> float:
@@ -273,8 +275,9 @@ class _Visit:
 
 def _files_per_host(plan: Plan) -> int:
     """How many file descriptors a host of this plan may take."""
-    only_shells = all(ask.question.asked in ("link", "shell") for asks in plan.hosts.values() for ask in asks)
-    in_containers = any(host.connection.kind == "docker" for host in plan.hosts)
+    hosts = {host: asks for host, asks in plan.hosts.items() if host is not RUNNER}
+    only_shells = all(ask.question.asked in ("link", "shell") for asks in hosts.values() for ask in asks)
+    in_containers = any(host.connection.kind == "docker" for host in hosts)
     return FILES_PER_SHELL_HOST if only_shells and not in_containers else FILES_PER_HOST
 
 
