@@ -54,6 +54,7 @@ class Gatherer:
         self._host_deadline = host_deadline
         self._run_deadline = run_deadline
         self._concurrency = max(1, concurrency // processes)
+        self._reached = max(1, REACHED_AT_ONCE // processes)
         self._loop = BackgroundLoop()
 
     # From any thread, through the loop in the background.
@@ -109,7 +110,7 @@ class Gatherer:
 
         try:
             async with asyncio.timeout(self._run_deadline), asyncio.TaskGroup() as group:
-                for _ in range(min(len(plan.hosts), max(at_once, min(REACHED_AT_ONCE, third)))):
+                for _ in range(min(len(plan.hosts), max(at_once, min(self._reached, third)))):
                     group.create_task(work())
         except asyncio.CancelledError:
             await self.pool.stop_opening()
@@ -275,8 +276,9 @@ class _Visit:
 
 def _files_per_host(plan: Plan) -> int:
     """How many file descriptors a host of this plan may take."""
-    only_shells = all(ask.question.asked in ("link", "shell") for asks in plan.hosts.values() for ask in asks)
-    in_containers = any(host.connection.kind == "docker" for host in plan.hosts)
+    hosts = {host: asks for host, asks in plan.hosts.items() if host is not RUNNER}
+    only_shells = all(ask.question.asked in ("link", "shell") for asks in hosts.values() for ask in asks)
+    in_containers = any(host.connection.kind == "docker" for host in hosts)
     return FILES_PER_SHELL_HOST if only_shells and not in_containers else FILES_PER_HOST
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,3 +176,25 @@ def test_a_run_over_far_more_hosts_than_descriptors_loses_no_verdict(
     assert {each["cause"] for each in said if each["verdict"] != "ok"} == {"network"}
     assert "descriptor" not in done.stdout
     wait_for(lambda: fleet.count().now == 0, "the end of all links")
+
+
+def test_a_host_is_not_down_because_we_are_slow() -> None:
+    """A loop that is busy with other things between any two steps of a login, in all for longer than its timeout."""
+    with Fleet(1) as fleet:
+        one = host(fleet, 0, connect_timeout=4)
+        login = need(Login())
+
+        async def busy() -> None:
+            while True:
+                time.sleep(0.4)
+                await asyncio.sleep(0)
+
+        async def gather() -> None:
+            others = asyncio.create_task(busy())
+            await asking.gather(plan({one: (login,)}), found)
+            others.cancel()
+
+        found = Observations()
+        with gatherer(one) as asking:
+            asking.run(gather())
+        assert found.get(one, login).value.connected

@@ -149,6 +149,18 @@ def test_what_the_inventory_leaves_out_stands_in_the_ssh_config(
     assert answer(Host(name="web-1", connection=Connection(kind="ssh")), Login()).connected
 
 
+def test_the_keys_of_the_user_are_offered_where_nobody_says_which(
+    ssh_host: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    host = ssh(ssh_host, key_file=None)
+    assert answer(host, Login()).outcome == "denied"
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").write_bytes(ssh_host.key_file.read_bytes())
+    assert answer(host, Login()).connected
+
+
 def test_a_config_that_names_no_known_hosts_trusts_nobody(
     ssh_host: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

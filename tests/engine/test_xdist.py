@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from muster.gather import REACHED_AT_ONCE
 from muster.observations import Observations
 from muster.probes import Login
 from muster.targets import Connection, Host
-from muster.transports.pool import OPENING
 from tests.engine.asking import gatherer, need, plan
 from tests.engine.live_runs import LOCAL, inventory
 from tests.engine.report_runs import Made, rows, run, steady
@@ -302,7 +302,7 @@ def test_a_worker_asks_all_its_hosts_at_once(tmp_path: Path) -> None:
 
 
 def test_many_workers_open_as_many_connections_at_once_as_one_process() -> None:
-    workers = OPENING // 4
+    workers = REACHED_AT_ONCE // 4
     with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
         connection = Connection(address="127.0.0.1", port=silent.getsockname()[1], connect_timeout=60.0)
         login = need(Login())

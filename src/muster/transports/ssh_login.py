@@ -25,6 +25,9 @@ seven times as much of our time."""
 
 PORT = 22
 
+TICK = 0.1
+"""Seconds between two looks at the clock of a connect timeout."""
+
 BRIEFLY = 0.3
 """Seconds that a host may take until its first word before others are let in meanwhile."""
 
@@ -64,10 +67,14 @@ async def open_link(host: Host, keys: Keys, slots: asyncio.Semaphore, gateway: S
 
 
 class _Patience:
-    """The seconds that one try may take, less those that are ``spent``."""
+    """The seconds that one try may take; ``spent`` is how many it took.
+
+    They are told by a clock that stands still while our own loop is busy with other hosts: a host is not down because
+    we are slow.
+    """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self._left = seconds
         self.spent = 0.0
 
     @contextlib.asynccontextmanager
@@ -75,10 +82,23 @@ class _Patience:
         """Let the time run. Raises `TimeoutError` when it is up."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._seconds - self.spent):
-                yield
+            async with asyncio.timeout(None) as limit:
+                self._ticking: asyncio.Handle = asyncio.get_running_loop().call_soon(self._tick, limit)
+                try:
+                    yield
+                finally:
+                    self._ticking.cancel()
         finally:
             self.spent += time.monotonic() - began
+
+    def _tick(self, limit: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        if self._left <= 0:
+            limit.reschedule(loop.time())
+            return
+        step = min(TICK, self._left)
+        self._left -= step
+        self._ticking = loop.call_later(step, self._tick, limit)
 
 
 class _Client(asyncssh.SSHClient):
