@@ -227,7 +227,11 @@ def _packed_nothing() -> bytes:
         (CHUNKED + b"1;", b"x" * 1_000, "more than 64.0 KiB of framing"),
         (CHUNKED + b"0\r\n", b"X-Trailer: x\r\n", "more than 64.0 KiB of framing"),
         (CHUNKED, b"1;" + b"x" * 10_000 + b"\r\nx\r\n", "hardly anything but framing"),
-        (PACKED + _chunk(gzip.compress(b"", mtime=0)[:10]), _chunk(_packed_nothing()), "next to nothing in what is packed"),
+        (
+            PACKED + _chunk(gzip.compress(b"", mtime=0)[:10]),
+            _chunk(_packed_nothing()),
+            "next to nothing in what is packed",
+        ),
     ],
 )
 def test_a_flood_of_anything_but_body_is_cut_off(start: bytes, more: bytes, shown: str) -> None:
