@@ -16,6 +16,7 @@ from tests.engine.asking import answer, failure, local, observe, open_files, ssh
 from tests.servers.http import Certificates, Conversation, HttpServer
 from tests.servers.processes import wait_for
 from tests.servers.sshd import Sshd
+from tests.servers.tls import full_port
 
 
 def ask(url: str, **more: object) -> Exchange:
@@ -117,9 +118,15 @@ def test_a_body_that_never_ends_is_too_slow_too(web: HttpServer, path: str) -> N
     assert time.monotonic() - began < 2
 
 
-def test_tls_that_never_answers_was_not_connected(silent_port: int) -> None:
+def test_a_server_that_accepts_and_never_shakes_hands_was_connected(silent_port: int) -> None:
     attempt = ask(f"https://127.0.0.1:{silent_port}/", timeout=0.3).attempt
-    assert (attempt.outcome, attempt.cause) == ("timed out", "network")
+    assert (str(attempt), attempt.cause) == ("timed out: connected, but no answer in 0.3 s", "timeout")
+
+
+def test_a_port_that_does_not_accept_was_not_connected() -> None:
+    with full_port() as port:
+        attempt = ask(f"http://127.0.0.1:{port}/", timeout=0.3).attempt
+    assert (str(attempt), attempt.cause) == ("timed out: no connection in 0.3 s", "network")
 
 
 @pytest.mark.parametrize(

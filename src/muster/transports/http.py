@@ -110,11 +110,11 @@ class Http:
         context = client_context(request.ca_file, verify=request.verify) if url.scheme == "https" else None
         reader, writer = await link.stream(url.host, url.port)
         try:
+            progress.connected = True
             certificate = None
             if context is not None:
                 reader = writer = stream = await secured((reader, writer), context, url.host.rstrip("."))
                 certificate = stream.certificate
-            progress.connected = True
             body = (hop.body or "").encode()
             headers = self._headers(hop, body)
             answer = await http1.ask((reader, writer), url.where, hop.method, url.target, headers, body)
