@@ -153,6 +153,32 @@ def test_a_packed_body_that_ends_too_early_is_not_taken_for_the_whole() -> None:
     assert (attempt.outcome, attempt.cause) == ("cut off", "unreadable")
 
 
+def test_a_body_may_be_packed_in_several_parts() -> None:
+    one, other = gzip.compress(b"one "), gzip.compress(b"other")
+    ends = {
+        "/whole": b"",
+        "/padded": bytes(512),
+        "/long": gzip.compress(b"x" * 20),
+        "/cut": one[:-1],
+        "/bad": b"\x1f\x8b bad",
+    }
+
+    def behave(talk: Conversation) -> None:
+        talk.head("200 OK", "Content-Encoding: gzip")
+        # However they are cut in pieces.
+        for byte in one + other + ends[talk.request.path]:
+            talk.send(bytes([byte]))
+
+    with HttpServer(paths=dict.fromkeys(ends, behave)) as server:
+        whole = answered(f"{server.url}/whole", max_bytes=9)
+        assert (whole.body, whole.truncated) == (b"one other", False)
+        assert answered(f"{server.url}/padded").body == b"one other"
+        long = answered(f"{server.url}/long", max_bytes=12)
+        assert (long.body, long.truncated) == (b"one otherxxx", True)
+        assert ask(f"{server.url}/cut").attempt.outcome == "cut off"
+        assert ask(f"{server.url}/bad").attempt.outcome == "cut off"
+
+
 def test_what_stands_behind_a_packed_body_is_not_read() -> None:
     def behave(talk: Conversation) -> None:
         talk.head("200 OK", "Content-Encoding: gzip")
