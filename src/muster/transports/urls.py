@@ -12,6 +12,7 @@ from muster.text import in_url
 PORTS = {"http": 80, "https": 443}
 
 _NAME = re.compile(r"[\w.~!$&'()*+,;=-]+", re.ASCII)
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(%[\w.~-]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,6 @@ def _host(name: str) -> str:
 
         # An `idna.IDNAError` is a ValueError.
         name = idna.encode(name, uts46=True).decode("ascii")
-    if ":" not in name and not _NAME.fullmatch(name):
+    if not (_ADDRESS if ":" in name else _NAME).fullmatch(name):
         raise ValueError(f"{name!r} is no host")
     return name
