@@ -20,6 +20,7 @@ from tests.engine.asking import answer, failure, files_are_closed, observe, open
 from tests.servers.docker import Engine
 from tests.servers.http import PATHS, HttpServer
 from tests.servers.sshd import Account, Sshd
+from tests.servers.tls import full_port
 
 Start = Callable[..., Sshd]
 pytestmark = pytest.mark.needs("docker")
@@ -127,6 +128,12 @@ def test_an_engine_that_refuses_is_tried_twice(refused_port: int) -> None:
 def test_an_engine_that_says_nothing_is_timed_out(silent_port: int) -> None:
     attempt = answer(on(f"tcp://127.0.0.1:{silent_port}", timeout=0.4), AskEngine()).attempt
     assert (attempt.outcome, attempt.cause) == ("timed out", "timeout")
+
+
+def test_an_engine_that_does_not_accept_was_not_connected() -> None:
+    with full_port() as port:
+        attempt = answer(on(f"tcp://127.0.0.1:{port}", timeout=0.4), AskEngine()).attempt
+    assert (str(attempt), attempt.cause) == (f"timed out: no connection to 127.0.0.1:{port} in 0.4 s", "network")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import json
 import math
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -129,19 +129,27 @@ class EngineApi:
         headers = [("Host", self._host), ("Connection", "close")]
         if body:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        self._check()
+        context = self._context() if self._is_secured else None
+        connected = False
         async with self._slots:
             try:
-                async with asyncio.timeout(timeout), self._opened() as stream:
-                    answer = await http1.ask(stream, self.where, method, path, headers, body)
-                    if answer.status not in (200, 201):
-                        raise self._failed(answer.status, path, await answer.read())
-                    left = math.inf if most is None else most
-                    while left >= 0 and (piece := await answer.read()):
-                        take(piece)
-                        left -= len(piece)
+                async with asyncio.timeout(timeout):
+                    stream = await self._stream()
+                    connected = True
+                    with closing(stream[1]):
+                        if context is not None:
+                            made = await secured(stream, context, self._host)
+                            stream = made, made
+                        answer = await http1.ask(stream, self.where, method, path, headers, body)
+                        if answer.status not in (200, 201):
+                            raise self._failed(answer.status, path, await answer.read())
+                        left = math.inf if most is None else most
+                        while left >= 0 and (piece := await answer.read()):
+                            take(piece)
+                            left -= len(piece)
             except TimeoutError:
-                late = Attempt("timed out", "timeout", f"{self.where} gave no answer in {timeout:g} s")
-                raise Failed(late) from None
+                raise Failed(self._timed_out(timeout, connected=connected)) from None
             except StreamRefused as refused:
                 raise Failed(self._not_reached(refused.attempt)) from None
         return answer.header("date")
@@ -165,21 +173,6 @@ class EngineApi:
         self._made = context
         return context
 
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Stream]:
-        """A connection to the engine. Raises `StreamRefused` where there is none."""
-        self._check()
-        context = self._context() if self._is_secured else None
-        stream = await self._stream()
-        try:
-            if context is None:
-                yield stream
-            else:
-                made = await secured(stream, context, self._host)
-                yield made, made
-        finally:
-            stream[1].close()
-
     def _check(self) -> None:
         """Raise `Unobserved` where the engine is nowhere that we can reach."""
         if self._address.scheme not in ("unix", "tcp", "http", "https"):
@@ -188,6 +181,11 @@ class EngineApi:
                 f"a Docker engine at {self._url} cannot be reached: unix:// or tcp:// is understood; for an engine "
                 "behind SSH, give its host a connection of kind ssh",
             )
+
+    def _timed_out(self, seconds: float, *, connected: bool) -> Attempt:
+        if connected:
+            return Attempt("timed out", "timeout", f"{self.where} gave no answer in {seconds:g} s")
+        return Attempt("timed out", "network", f"no connection to {self.where} in {seconds:g} s")
 
     def _failed(self, status: int, path: str, said: bytes) -> Failed:
         if status == 404:
