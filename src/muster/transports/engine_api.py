@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -90,26 +89,22 @@ class EngineApi:
         """The JSON that the engine answers to some that is sent. Raises as `get` does."""
         return await self._said("POST", path, sent)
 
-    async def read(
-        self, path: str, take: Callable[[bytes], object], *, most: int | None = None, timeout: float | None = None
-    ) -> str:
-        """Hand the body of an answer to ``take``, piece by piece; stop after ``most`` bytes.
-
-        Returns the answer's date.
-
-        Raises:
-            Failed: as of `get`.
-        """
-        return await self._exchanged("GET", path, None, take, most, timeout or self.timeout)
+    async def read(self, path: str, take: Callable[[bytes], object], *, timeout: float) -> None:
+        """Hand the body of an answer to ``take``, piece by piece. Raises as `get` does, and what ``take`` raises."""
+        await self._exchanged("GET", path, None, take, timeout)
 
     async def _said(
         self, method: str, path: str, sent: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Said:
         body = bytearray()
-        date = await self._exchanged(method, path, sent, body.extend, ANSWER_MAX_BYTES, timeout or self.timeout)
-        if len(body) > ANSWER_MAX_BYTES:
-            size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
-            raise Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
+
+        def take(piece: bytes) -> None:
+            body.extend(piece)
+            if len(body) > ANSWER_MAX_BYTES:
+                size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
+                raise Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
+
+        date = await self._exchanged(method, path, sent, take, timeout or self.timeout)
         try:
             return Said(json.loads(body), _seconds(date))
         except (ValueError, RecursionError):
@@ -122,9 +117,9 @@ class EngineApi:
         path: str,
         sent: Mapping[str, Any] | None,
         take: Callable[[bytes], object],
-        most: int | None,
         timeout: float,
     ) -> str:
+        """Ask, and hand the body of the answer to ``take``; returns the answer's date."""
         body = b"" if sent is None else json.dumps(sent).encode()
         headers = [("Host", self._host), ("Connection", "close")]
         if body:
@@ -144,10 +139,8 @@ class EngineApi:
                         answer = await http1.ask(stream, self.where, method, path, headers, body)
                         if answer.status not in (200, 201):
                             raise self._failed(answer.status, path, await answer.read())
-                        left = math.inf if most is None else most
-                        while left >= 0 and (piece := await answer.read()):
+                        while piece := await answer.read():
                             take(piece)
-                            left -= len(piece)
             except TimeoutError:
                 raise Failed(self._timed_out(timeout, connected=connected)) from None
             except StreamRefused as refused:
