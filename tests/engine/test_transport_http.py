@@ -298,6 +298,14 @@ def test_certificates_to_trust_that_are_not_there_are_said(tmp_path: Path) -> No
     assert (why.cause, str(why)) == ("missing", f"ca_file {tmp_path}/none.pem: No such file or directory")
 
 
+@pytest.mark.parametrize("holds", ["", "-----BEGIN CERTIFICATE-----\nbad\n-----END CERTIFICATE-----\n"])
+def test_a_file_without_certificates_to_trust_is_wrong(tmp_path: Path, holds: str) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(holds)
+    why = failure(local(), HttpRequest("https://127.0.0.1:1/", ca_file=str(file)))
+    assert (why.cause, str(why)) == ("wrong", f"ca_file {file}: no certificate in PEM")
+
+
 @pytest.mark.needs("sshd")
 def test_over_ssh_all_is_the_same(ssh_host: Sshd, web: HttpServer, tls: Certificates) -> None:
     host = ssh(ssh_host)

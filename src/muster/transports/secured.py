@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from muster.probes import Attempt, Unobserved
+from muster.probes import Attempt, Cause, Unobserved
 from muster.transports.link import Stream, StreamRefused
 from muster.transports.outcomes import from_os_error
 
@@ -112,8 +112,11 @@ def client_context(ca_file: str | None, *, lenient: bool = False, verify: bool =
     try:
         stamp = Path(ca_file).stat().st_mtime_ns if ca_file else 0
         return _context(ca_file, stamp, lenient, verify)
+    except ssl.SSLError:
+        raise Unobserved("wrong", f"ca_file {ca_file}: no certificate in PEM") from None
     except OSError as error:
-        raise Unobserved("missing", f"ca_file {ca_file}: {error.strerror or error}") from None
+        cause: Cause = "permission" if isinstance(error, PermissionError) else "missing"
+        raise Unobserved(cause, f"ca_file {ca_file}: {error.strerror or error}") from None
 
 
 @lru_cache(maxsize=32)
