@@ -163,8 +163,9 @@ def test_lists_that_are_none_break_nothing() -> None:
     assert isinstance(odd.failure, Unobserved)
 
 
-def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "ssh://ops@example.org")
+@pytest.mark.parametrize("url", ["ssh://ops@example.org", "tcp://[::1", "tcp://h:99999", "tcp://h:0", "h:2375"])
+def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", url)
     why = failure(on(None), AskEngine())
     assert why.cause == "wrong"
     assert "give its host a connection of kind ssh" in str(why)

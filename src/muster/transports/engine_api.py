@@ -7,12 +7,12 @@ import json
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from muster.probes import Attempt, Cause, Unobserved
 from muster.targets import DockerEngine
@@ -33,13 +33,13 @@ ANSWER_MAX_BYTES = 32 * 1_048_576
 
 
 class EngineApi:
-    """Requests to an engine, as its host sees it."""
+    """Requests to an engine, as its host sees it. Raises `Unobserved` where it is nowhere that we can reach."""
 
     def __init__(self, link: Link, engine: DockerEngine, *, timeout: float) -> None:
         self.timeout = timeout
         self._link = link
         self._url, self._files = _place(engine, local=link.direct)
-        self._address = urlsplit(self._url)
+        self._address = _understood(self._url)
         self._tunnel: Tunnel | None = None
         self._made: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -65,7 +65,6 @@ class EngineApi:
 
     async def base_url(self) -> str:
         """The URL at which this machine reaches the engine, for a client of one's own."""
-        self._check()
         if self._link.direct and not self._is_secured:
             return self._url
         if self._tunnel is None:
@@ -124,7 +123,6 @@ class EngineApi:
         headers = [("Host", self._host), ("Connection", "close")]
         if body:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        self._check()
         context = self._context() if self._is_secured else None
         connected = False
         async with self._slots:
@@ -165,15 +163,6 @@ class EngineApi:
             raise Unobserved(cause, f"TLS files of the Docker engine: {error.strerror or error}") from None
         self._made = context
         return context
-
-    def _check(self) -> None:
-        """Raise `Unobserved` where the engine is nowhere that we can reach."""
-        if self._address.scheme not in ("unix", "tcp", "http", "https"):
-            raise Unobserved(
-                "wrong",
-                f"a Docker engine at {self._url} cannot be reached: unix:// or tcp:// is understood; for an engine "
-                "behind SSH, give its host a connection of kind ssh",
-            )
 
     def _timed_out(self, seconds: float, *, connected: bool) -> Attempt:
         if connected:
@@ -251,3 +240,16 @@ def _place(engine: DockerEngine, *, local: bool) -> tuple[str, dict[str, str]]:
         return os.environ["DOCKER_HOST"], files
     named = {"ca": engine.ca_file, "cert": engine.cert_file, "key": engine.key_file}
     return engine.url or DEFAULT_URL, {part: file for part, file in named.items() if file}
+
+
+def _understood(url: str) -> SplitResult:
+    """Where an engine is, taken apart. Raises `Unobserved` where we can reach none there."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("unix", "tcp", "http", "https") and parts.port != 0:
+            return parts
+    raise Unobserved(
+        "wrong",
+        f"a Docker engine at {url} cannot be reached: unix:// or tcp:// is understood; for an engine "
+        "behind SSH, give its host a connection of kind ssh",
+    )
