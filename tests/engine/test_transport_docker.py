@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import tempfile
@@ -16,9 +17,11 @@ from muster.probes import Command, Login, Unobserved
 from muster.questions.docker import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches
 from muster.questions.http import HttpRequest
 from muster.targets import Connection, DockerEngine, Host
+from muster.transports import docker
+from muster.transports.local import LocalLink
 from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
 from tests.servers.docker import Engine
-from tests.servers.http import PATHS, HttpServer
+from tests.servers.http import PATHS, Certificates, HttpServer
 from tests.servers.sshd import Account, Sshd
 from tests.servers.tls import full_port
 
@@ -169,6 +172,20 @@ def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.Mo
     why = failure(on(None), AskEngine())
     assert why.cause == "wrong"
     assert "give its host a connection of kind ssh" in str(why)
+
+
+def test_all_who_want_a_way_to_an_engine_go_the_same(tls: Certificates) -> None:
+    async def ways() -> list[str]:
+        engine = docker.Engine(
+            LocalLink(), DockerEngine(url="tcp://127.0.0.1:1", ca_file=str(tls.ca_file)), timeout=5.0
+        )
+        found = await asyncio.gather(*(engine.base_url() for _ in range(3)))
+        await engine.close()
+        return [each.removeprefix("unix://") for each in found]
+
+    found = asyncio.run(ways())
+    assert len(set(found)) == 1
+    assert not any(Path(each).parent.exists() for each in found)
 
 
 # Over SSH

@@ -78,7 +78,7 @@ class Engine:
 
     async def base_url(self) -> str:
         """The URL at which this machine reaches the engine, for a client of one's own."""
-        return await self._api.base_url()
+        return await self._once(EngineApi.base_url, self._api.base_url)
 
     async def close(self) -> None:
         for task in self._asked.values():

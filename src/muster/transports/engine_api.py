@@ -64,12 +64,12 @@ class EngineApi:
         return bool(self._files) or self._address.scheme == "https"
 
     async def base_url(self) -> str:
-        """The URL at which this machine reaches the engine, for a client of one's own."""
+        """The URL at which this machine reaches the engine, for a client of one's own. To be asked for once."""
         if self._link.direct and not self._is_secured:
             return self._url
-        if self._tunnel is None:
-            context = self._context() if self._is_secured else None
-            self._tunnel = await Tunnel(self._stream, context, self._host).open()
+        context = self._context() if self._is_secured else None
+        self._tunnel = Tunnel(self._stream, context, self._host)
+        await self._tunnel.open()
         return f"unix://{self._tunnel.path}"
 
     async def close(self) -> None:
