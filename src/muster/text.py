@@ -19,6 +19,11 @@ SHORTEST = 4
 #: The longest text that a verdict carries, in characters.
 LONGEST = 2_000
 
+#: What may stand in a path or a query beside letters, digits and ``_.-~``. Servers take brackets too.
+UNQUOTED = "!$&'()*+,/:;=?@[]~%"
+
+_NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
 _STEPS = (("PiB", 1 << 50), ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -48,6 +53,11 @@ def _escaped(line: str) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode("ascii") for c in line)
+
+
+def in_url(target: str) -> str:
+    """A path, or a query, as HTTP sends it: what may not stand there is encoded, what is encoded stays."""
+    return quote(_NO_ESCAPE.sub("%25", target), safe=UNQUOTED, errors="surrogateescape")
 
 
 class Redactor:
@@ -86,7 +96,7 @@ def _forms(secret: str) -> set[str]:
     """How a secret may stand in a text. One from the environment may hold bytes that are not UTF-8."""
     raw = secret.encode("utf-8", "surrogateescape")
     as_json = json.dumps(secret)[1:-1]
-    in_urls = [quote(raw, safe=""), quote(raw), quote_plus(raw)]
+    in_urls = [quote(raw, safe=""), quote(raw), quote_plus(raw), in_url(secret)]
     forms = {
         " ".join(secret.split()),
         repr(secret)[1:-1],

@@ -71,6 +71,16 @@ def test_what_answers_in_an_odd_way_is_told(path: str, outcome: str, cause: str)
     assert (found.outcome, found.cause) == (outcome, cause)
 
 
+@pytest.mark.parametrize("named", ["1.41 HTTP/1.1\r\nX: y", "../x", "", 1.41, None])
+def test_a_version_that_is_none_is_no_part_of_a_path(named: object) -> None:
+    said = json.dumps({"Version": "28.0.1", "ApiVersion": named}).encode()
+    with HttpServer(paths={"/version": lambda talk: talk.answer(said)}) as server:
+        found = answer(on(tcp(server)), AskEngine())
+        why = failure(on(tcp(server)), ListContainers())
+        assert {request.path for request in server.requests} == {"/version"}
+    assert (found.attempt.outcome, found.attempt.cause, why.cause) == ("not Docker", "unreadable", "unreadable")
+
+
 def test_asking_needs_neither_the_sdk_nor_requests() -> None:
     modules = "muster.transports.container, muster.transports.docker, muster.transports.http"
     text = f"import sys, {modules}; sys.exit(bool({{'docker', 'requests', 'urllib3', 'idna'}} & sys.modules.keys()))"

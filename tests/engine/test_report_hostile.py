@@ -295,6 +295,7 @@ def test_a_secret_is_taken_out_as_others_write_it() -> None:
     assert redact(html.escape(secret)) == "***"
     assert redact("p\\/ss & <w\\u00f6rd>") == "***"
     assert redact("p%2fss%20%26%20%3cw%c3%b6rd%3e") == "***"
+    assert redact("p/ss%20&%20%3Cw%C3%B6rd%3E") == "***"
     assert redact("a line one line two b") == "a *** b"
     assert redact("%FF%FE is") == "%FF%FE is"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from muster.facts import docker_engine
+from muster.probes import Unobserved
+from muster.questions.docker import AskEngine
+from muster.questions.http import HttpRequest
+from muster.targets import DockerEngine
 from muster.transports import names
+from muster.transports.docker import Engine
+from muster.transports.http import Http
 from muster.transports.local import LocalLink
 from muster.transports.names import Address, Names
 from muster.transports.sockets import SocketStream, connect, connect_unix
@@ -100,6 +108,26 @@ def test_a_unix_socket_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None
         listener.bind(path)
         listener.listen(0)
         asyncio.run(all_of_them())
+
+
+def test_without_a_descriptor_left_nothing_is_known_of_the_other_end(refused_port: int, tmp_path: Path) -> None:
+    async def asked(*addresses: str) -> None:
+        link, http = LocalLink(), Http()
+        engine = Engine(link, DockerEngine(url=f"unix://{tmp_path}/docker.sock"), timeout=PATIENCE)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            for address in addresses:
+                with pytest.raises(Unobserved, match="no file descriptor left: raise `ulimit -n`") as why:
+                    await http.ask(link, HttpRequest(f"http://{address}:{refused_port}/"))
+                assert why.value.cause == "internal"
+            answer = await engine.ask(AskEngine())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with pytest.raises(Unobserved, match="no file descriptor left"):
+            docker_engine.parse(answer, expected=True)
+
+    asyncio.run(asked("127.0.0.1", "localhost"))
 
 
 # Streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import tempfile
@@ -16,10 +17,13 @@ from muster.probes import Command, Login, Unobserved
 from muster.questions.docker import AskEngine, EngineAnswer, InspectContainer, ListContainers, Matches
 from muster.questions.http import HttpRequest
 from muster.targets import Connection, DockerEngine, Host
+from muster.transports import docker
+from muster.transports.local import LocalLink
 from tests.engine.asking import answer, failure, files_are_closed, observe, open_files, ssh
 from tests.servers.docker import Engine
-from tests.servers.http import PATHS, HttpServer
+from tests.servers.http import PATHS, Certificates, HttpServer
 from tests.servers.sshd import Account, Sshd
+from tests.servers.tls import full_port
 
 Start = Callable[..., Sshd]
 pytestmark = pytest.mark.needs("docker")
@@ -129,6 +133,12 @@ def test_an_engine_that_says_nothing_is_timed_out(silent_port: int) -> None:
     assert (attempt.outcome, attempt.cause) == ("timed out", "timeout")
 
 
+def test_an_engine_that_does_not_accept_was_not_connected() -> None:
+    with full_port() as port:
+        attempt = answer(on(f"tcp://127.0.0.1:{port}", timeout=0.4), AskEngine()).attempt
+    assert (str(attempt), attempt.cause) == (f"timed out: no connection to 127.0.0.1:{port} in 0.4 s", "network")
+
+
 @pytest.mark.parametrize(
     ("path", "outcome"),
     [("page", "not JSON"), ("status", "not Docker"), ("not-found", "not found"), ("endless", "too long")],
@@ -156,11 +166,26 @@ def test_lists_that_are_none_break_nothing() -> None:
     assert isinstance(odd.failure, Unobserved)
 
 
-def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "ssh://ops@example.org")
+@pytest.mark.parametrize("url", ["ssh://ops@example.org", "tcp://[::1", "tcp://h:99999", "tcp://h:0", "h:2375"])
+def test_an_engine_that_cannot_be_spoken_to_says_what_can(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", url)
     why = failure(on(None), AskEngine())
     assert why.cause == "wrong"
     assert "give its host a connection of kind ssh" in str(why)
+
+
+def test_all_who_want_a_way_to_an_engine_go_the_same(tls: Certificates) -> None:
+    async def ways() -> list[str]:
+        engine = docker.Engine(
+            LocalLink(), DockerEngine(url="tcp://127.0.0.1:1", ca_file=str(tls.ca_file)), timeout=5.0
+        )
+        found = await asyncio.gather(*(engine.base_url() for _ in range(3)))
+        await engine.close()
+        return [each.removeprefix("unix://") for each in found]
+
+    found = asyncio.run(ways())
+    assert len(set(found)) == 1
+    assert not any(Path(each).parent.exists() for each in found)
 
 
 # Over SSH

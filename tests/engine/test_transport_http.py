@@ -16,6 +16,7 @@ from tests.engine.asking import answer, failure, local, observe, open_files, ssh
 from tests.servers.http import Certificates, Conversation, HttpServer
 from tests.servers.processes import wait_for
 from tests.servers.sshd import Sshd
+from tests.servers.tls import full_port
 
 
 def ask(url: str, **more: object) -> Exchange:
@@ -117,9 +118,15 @@ def test_a_body_that_never_ends_is_too_slow_too(web: HttpServer, path: str) -> N
     assert time.monotonic() - began < 2
 
 
-def test_tls_that_never_answers_was_not_connected(silent_port: int) -> None:
+def test_a_server_that_accepts_and_never_shakes_hands_was_connected(silent_port: int) -> None:
     attempt = ask(f"https://127.0.0.1:{silent_port}/", timeout=0.3).attempt
-    assert (attempt.outcome, attempt.cause) == ("timed out", "network")
+    assert (str(attempt), attempt.cause) == ("timed out: connected, but no answer in 0.3 s", "timeout")
+
+
+def test_a_port_that_does_not_accept_was_not_connected() -> None:
+    with full_port() as port:
+        attempt = ask(f"http://127.0.0.1:{port}/", timeout=0.3).attempt
+    assert (str(attempt), attempt.cause) == ("timed out: no connection in 0.3 s", "network")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +151,32 @@ def test_a_packed_body_that_ends_too_early_is_not_taken_for_the_whole() -> None:
     with HttpServer(paths={"/half": lambda talk: talk.answer(packed, "Content-Encoding: gzip")}) as server:
         attempt = ask(f"{server.url}/half").attempt
     assert (attempt.outcome, attempt.cause) == ("cut off", "unreadable")
+
+
+def test_a_body_may_be_packed_in_several_parts() -> None:
+    one, other = gzip.compress(b"one "), gzip.compress(b"other")
+    ends = {
+        "/whole": b"",
+        "/padded": bytes(512),
+        "/long": gzip.compress(b"x" * 20),
+        "/cut": one[:-1],
+        "/bad": b"\x1f\x8b bad",
+    }
+
+    def behave(talk: Conversation) -> None:
+        talk.head("200 OK", "Content-Encoding: gzip")
+        # However they are cut in pieces.
+        for byte in one + other + ends[talk.request.path]:
+            talk.send(bytes([byte]))
+
+    with HttpServer(paths=dict.fromkeys(ends, behave)) as server:
+        whole = answered(f"{server.url}/whole", max_bytes=9)
+        assert (whole.body, whole.truncated) == (b"one other", False)
+        assert answered(f"{server.url}/padded").body == b"one other"
+        long = answered(f"{server.url}/long", max_bytes=12)
+        assert (long.body, long.truncated) == (b"one otherxxx", True)
+        assert ask(f"{server.url}/cut").attempt.outcome == "cut off"
+        assert ask(f"{server.url}/bad").attempt.outcome == "cut off"
 
 
 def test_what_stands_behind_a_packed_body_is_not_read() -> None:
@@ -263,6 +296,14 @@ def test_a_port_without_tls_fails_at_tls(web: HttpServer) -> None:
 def test_certificates_to_trust_that_are_not_there_are_said(tmp_path: Path) -> None:
     why = failure(local(), HttpRequest("https://127.0.0.1:1/", ca_file=str(tmp_path / "none.pem")))
     assert (why.cause, str(why)) == ("missing", f"ca_file {tmp_path}/none.pem: No such file or directory")
+
+
+@pytest.mark.parametrize("holds", ["", "-----BEGIN CERTIFICATE-----\nbad\n-----END CERTIFICATE-----\n"])
+def test_a_file_without_certificates_to_trust_is_wrong(tmp_path: Path, holds: str) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(holds)
+    why = failure(local(), HttpRequest("https://127.0.0.1:1/", ca_file=str(file)))
+    assert (why.cause, str(why)) == ("wrong", f"ca_file {file}: no certificate in PEM")
 
 
 @pytest.mark.needs("sshd")

@@ -96,6 +96,7 @@ def test_an_error_comes_with_the_beginning_of_its_body() -> None:
 @pytest.mark.parametrize(
     ("url", "redirects", "location", "outcome"),
     [
+        ("http://h/a", (), "http://[", "302 Found to http://["),
         ("http://h/b", ("http://h/a",), "/a", "redirects in a circle: http://h/a -> http://h/b -> http://h/a"),
         ("http://h/a", (), "http://h/a", "redirects in a circle: http://h/a -> http://h/a"),
         (

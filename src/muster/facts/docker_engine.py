@@ -37,8 +37,8 @@ def parse(answer: EngineAnswer, expected: bool) -> DockerAnswer:
     attempt = answer.attempt
     if attempt.cause == "missing" and not expected:
         raise DoesNotApply(NO_ENGINE)
-    if attempt.cause == "permission":
-        raise Unobserved("permission", f"Docker engine: {attempt}")
+    if attempt.cause in ("permission", "internal"):
+        raise Unobserved(attempt.cause, f"Docker engine: {attempt}")
     if not attempt.connected:
         return DockerAnswer(attempt)
     said = answer.version or {}

@@ -119,7 +119,11 @@ class Response:
     def onward(self) -> str | None:
         """Where the answer sends on, and was not followed; None where it sends nowhere."""
         location = self.header("location")
-        return without_credentials(urljoin(self.url, location)) if location and self.status in REDIRECTS else None
+        if not location or self.status not in REDIRECTS:
+            return None
+        with suppress(ValueError):
+            location = urljoin(self.url, location)
+        return without_credentials(location)
 
     @property
     def outcome(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -35,6 +36,9 @@ SAMPLED_APART = 1.0
 
 UNREADABLE_LOG = (500, 501)
 """The statuses with which an engine refuses to read what a log driver has sent elsewhere."""
+
+#: An API's version, which becomes part of every path after (Docker Engine API, "Versioning").
+API_VERSION = re.compile(r"\d+\.\d+", re.ASCII)
 
 T = TypeVar("T")
 Ask = AskEngine | ListContainers | InspectContainer | ContainerStats | ContainerLog | ContainerLogFile
@@ -74,7 +78,7 @@ class Engine:
 
     async def base_url(self) -> str:
         """The URL at which this machine reaches the engine, for a client of one's own."""
-        return await self._api.base_url()
+        return await self._once(EngineApi.base_url, self._api.base_url)
 
     async def close(self) -> None:
         for task in self._asked.values():
@@ -122,7 +126,8 @@ class Engine:
                 version = None
             else:
                 attempt = Attempt("connected")
-                if not isinstance(version, dict) or not isinstance(version.get("ApiVersion"), str):
+                named = version.get("ApiVersion") if isinstance(version, dict) else None
+                if not isinstance(named, str) or not API_VERSION.fullmatch(named):
                     where = self._api.where
                     attempt = Attempt("not Docker", "unreadable", f"{where} answers, but names no API version")
             if tries == 1 and worth_another_try(attempt):

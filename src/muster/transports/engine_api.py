@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from muster.probes import Attempt, Cause, Unobserved
 from muster.targets import DockerEngine
@@ -34,13 +33,13 @@ ANSWER_MAX_BYTES = 32 * 1_048_576
 
 
 class EngineApi:
-    """Requests to an engine, as its host sees it."""
+    """Requests to an engine, as its host sees it. Raises `Unobserved` where it is nowhere that we can reach."""
 
     def __init__(self, link: Link, engine: DockerEngine, *, timeout: float) -> None:
         self.timeout = timeout
         self._link = link
         self._url, self._files = _place(engine, local=link.direct)
-        self._address = urlsplit(self._url)
+        self._address = _understood(self._url)
         self._tunnel: Tunnel | None = None
         self._made: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -65,13 +64,12 @@ class EngineApi:
         return bool(self._files) or self._address.scheme == "https"
 
     async def base_url(self) -> str:
-        """The URL at which this machine reaches the engine, for a client of one's own."""
-        self._check()
+        """The URL at which this machine reaches the engine, for a client of one's own. To be asked for once."""
         if self._link.direct and not self._is_secured:
             return self._url
-        if self._tunnel is None:
-            context = self._context() if self._is_secured else None
-            self._tunnel = await Tunnel(self._stream, context, self._host).open()
+        context = self._context() if self._is_secured else None
+        self._tunnel = Tunnel(self._stream, context, self._host)
+        await self._tunnel.open()
         return f"unix://{self._tunnel.path}"
 
     async def close(self) -> None:
@@ -90,26 +88,22 @@ class EngineApi:
         """The JSON that the engine answers to some that is sent. Raises as `get` does."""
         return await self._said("POST", path, sent)
 
-    async def read(
-        self, path: str, take: Callable[[bytes], object], *, most: int | None = None, timeout: float | None = None
-    ) -> str:
-        """Hand the body of an answer to ``take``, piece by piece; stop after ``most`` bytes.
-
-        Returns the answer's date.
-
-        Raises:
-            Failed: as of `get`.
-        """
-        return await self._exchanged("GET", path, None, take, most, timeout or self.timeout)
+    async def read(self, path: str, take: Callable[[bytes], object], *, timeout: float) -> None:
+        """Hand the body of an answer to ``take``, piece by piece. Raises as `get` does, and what ``take`` raises."""
+        await self._exchanged("GET", path, None, take, timeout)
 
     async def _said(
         self, method: str, path: str, sent: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Said:
         body = bytearray()
-        date = await self._exchanged(method, path, sent, body.extend, ANSWER_MAX_BYTES, timeout or self.timeout)
-        if len(body) > ANSWER_MAX_BYTES:
-            size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
-            raise Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
+
+        def take(piece: bytes) -> None:
+            body.extend(piece)
+            if len(body) > ANSWER_MAX_BYTES:
+                size = f"{ANSWER_MAX_BYTES // 1_048_576} MiB"
+                raise Failed(Attempt("too long", "unreadable", f"the answer to {path} is longer than {size}"))
+
+        date = await self._exchanged(method, path, sent, take, timeout or self.timeout)
         try:
             return Said(json.loads(body), _seconds(date))
         except (ValueError, RecursionError):
@@ -122,26 +116,31 @@ class EngineApi:
         path: str,
         sent: Mapping[str, Any] | None,
         take: Callable[[bytes], object],
-        most: int | None,
         timeout: float,
     ) -> str:
+        """Ask, and hand the body of the answer to ``take``; returns the answer's date."""
         body = b"" if sent is None else json.dumps(sent).encode()
         headers = [("Host", self._host), ("Connection", "close")]
         if body:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        context = self._context() if self._is_secured else None
+        connected = False
         async with self._slots:
             try:
-                async with asyncio.timeout(timeout), self._opened() as stream:
-                    answer = await http1.ask(stream, self.where, method, path, headers, body)
-                    if answer.status not in (200, 201):
-                        raise self._failed(answer.status, path, await answer.read())
-                    left = math.inf if most is None else most
-                    while left >= 0 and (piece := await answer.read()):
-                        take(piece)
-                        left -= len(piece)
+                async with asyncio.timeout(timeout):
+                    stream = await self._stream()
+                    connected = True
+                    with closing(stream[1]):
+                        if context is not None:
+                            made = await secured(stream, context, self._host)
+                            stream = made, made
+                        answer = await http1.ask(stream, self.where, method, path, headers, body)
+                        if answer.status not in (200, 201):
+                            raise self._failed(answer.status, path, await answer.read())
+                        while piece := await answer.read():
+                            take(piece)
             except TimeoutError:
-                late = Attempt("timed out", "timeout", f"{self.where} gave no answer in {timeout:g} s")
-                raise Failed(late) from None
+                raise Failed(self._timed_out(timeout, connected=connected)) from None
             except StreamRefused as refused:
                 raise Failed(self._not_reached(refused.attempt)) from None
         return answer.header("date")
@@ -165,29 +164,10 @@ class EngineApi:
         self._made = context
         return context
 
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Stream]:
-        """A connection to the engine. Raises `StreamRefused` where there is none."""
-        self._check()
-        context = self._context() if self._is_secured else None
-        stream = await self._stream()
-        try:
-            if context is None:
-                yield stream
-            else:
-                made = await secured(stream, context, self._host)
-                yield made, made
-        finally:
-            stream[1].close()
-
-    def _check(self) -> None:
-        """Raise `Unobserved` where the engine is nowhere that we can reach."""
-        if self._address.scheme not in ("unix", "tcp", "http", "https"):
-            raise Unobserved(
-                "wrong",
-                f"a Docker engine at {self._url} cannot be reached: unix:// or tcp:// is understood; for an engine "
-                "behind SSH, give its host a connection of kind ssh",
-            )
+    def _timed_out(self, seconds: float, *, connected: bool) -> Attempt:
+        if connected:
+            return Attempt("timed out", "timeout", f"{self.where} gave no answer in {seconds:g} s")
+        return Attempt("timed out", "network", f"no connection to {self.where} in {seconds:g} s")
 
     def _failed(self, status: int, path: str, said: bytes) -> Failed:
         if status == 404:
@@ -260,3 +240,16 @@ def _place(engine: DockerEngine, *, local: bool) -> tuple[str, dict[str, str]]:
         return os.environ["DOCKER_HOST"], files
     named = {"ca": engine.ca_file, "cert": engine.cert_file, "key": engine.key_file}
     return engine.url or DEFAULT_URL, {part: file for part, file in named.items() if file}
+
+
+def _understood(url: str) -> SplitResult:
+    """Where an engine is, taken apart. Raises `Unobserved` where we can reach none there."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("unix", "tcp", "http", "https") and parts.port != 0:
+            return parts
+    raise Unobserved(
+        "wrong",
+        f"a Docker engine at {url} cannot be reached: unix:// or tcp:// is understood; for an engine "
+        "behind SSH, give its host a connection of kind ssh",
+    )

@@ -29,6 +29,9 @@ WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
 #: The request's own headers that may follow a redirect to another origin: the others may hold secrets.
 HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 
+#: How each part of what gzip has packed begins (RFC 1952, 2.2): there may be several.
+GZIP_BEGINS = b"\x1f"
+
 PACKED_MAX_BYTES, PACKED_MAX_TIMES = 1_048_576, 8
 """So much of a packed body may come: these bytes, and so many for each that is in it. Who packs byte by byte sends
 six for each."""
@@ -110,11 +113,11 @@ class Http:
         context = client_context(request.ca_file, verify=request.verify) if url.scheme == "https" else None
         reader, writer = await link.stream(url.host, url.port)
         try:
+            progress.connected = True
             certificate = None
             if context is not None:
                 reader = writer = stream = await secured((reader, writer), context, url.host.rstrip("."))
                 certificate = stream.certificate
-            progress.connected = True
             body = (hop.body or "").encode()
             headers = self._headers(hop, body)
             answer = await http1.ask((reader, writer), url.where, hop.method, url.target, headers, body)
@@ -197,20 +200,25 @@ def _next(hop: _Hop, answered: Answered) -> _Hop | None:
 
 async def _body(answer: http1.Answer, max_bytes: int) -> tuple[bytes, bool]:
     """The body, unpacked, and whether there was more of it than was to be read."""
-    unpack = _unpacker(answer.header("content-encoding").strip().lower())
+    encoding = answer.header("content-encoding").strip().lower()
+    unpack = _unpacker(encoding)
     body = bytearray()
     packed = 0
     while piece := await answer.read():
         packed += len(piece)
-        try:
-            body += unpack.decompress(piece, max_bytes + 1 - len(body)) if unpack else piece
-        except zlib.error as error:
-            raise http1.broken(str(error)) from None
-        if len(body) > max_bytes:
-            return bytes(body[:max_bytes]), True
-        if unpack and unpack.eof:
-            # What stands behind it is nothing; zlib would keep all of it.
-            break
+        while piece:
+            if unpack and unpack.eof:
+                if not piece.startswith(GZIP_BEGINS):
+                    # What else stands behind it is nothing; zlib would keep all of it.
+                    return bytes(body), False
+                unpack = _unpacker(encoding)
+            try:
+                body += unpack.decompress(piece, max_bytes + 1 - len(body)) if unpack else piece
+            except zlib.error as error:
+                raise http1.broken(str(error)) from None
+            if len(body) > max_bytes:
+                return bytes(body[:max_bytes]), True
+            piece = unpack.unused_data if unpack else b""
         if packed > PACKED_MAX_BYTES + PACKED_MAX_TIMES * len(body):
             raise http1.broken("there is next to nothing in what is packed")
     if unpack and packed and not unpack.eof:

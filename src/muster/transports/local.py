@@ -8,6 +8,7 @@ import getpass
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -50,18 +51,25 @@ class LocalLink(Link):
         try:
             stream = await connect(await self._names.addresses(address), port)
         except OSError as error:
-            raise StreamRefused(from_os_error(error)) from None
+            raise _refused(error) from None
         return stream, stream
 
     async def unix_stream(self, path: str) -> Stream:
         try:
             stream = await connect_unix(path)
         except OSError as error:
-            raise StreamRefused(from_os_error(error)) from None
+            raise _refused(error) from None
         return stream, stream
 
     async def close(self) -> None:
         return
+
+
+def _refused(error: OSError) -> StreamRefused:
+    attempt = from_os_error(error)
+    if attempt.cause != "internal":
+        return StreamRefused(attempt)
+    return StreamRefused(replace(attempt, detail="raise `ulimit -n`"), ours=True)
 
 
 class _Process(asyncio.SubprocessProtocol):

@@ -76,9 +76,6 @@ class Port:
         except StreamRefused as refused:
             told = replace(refused.attempt, detail=refused.attempt.detail or self.where)
             raise StreamRefused(told, ours=refused.ours) from None
-        except UnicodeError:
-            # What asyncio says of a name with two dots in a row, or a part of more than 63 characters.
-            raise StreamRefused(Attempt("no such name", "network", self.where)) from None
 
 
 async def _answer(port: Port, question: Connect | Handshake | Resolve) -> Attempt | Handshaken | Resolved:

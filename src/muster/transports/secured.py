@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from muster.probes import Attempt, Unobserved
+from muster.probes import Attempt, Cause, Unobserved
 from muster.transports.link import Stream, StreamRefused
 from muster.transports.outcomes import from_os_error
 
@@ -19,28 +19,22 @@ READ_AT_ONCE = 65_536
 
 
 class Secured:
-    """A stream in TLS: reader and writer in one, over those of another. `secured` makes one."""
+    """A stream in TLS, by ``session``: reader and writer in one, over those of another. `secured` makes one."""
 
     def __init__(self, stream: Stream, context: ssl.SSLContext, name: str) -> None:
         self._reader, self._writer = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self.session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
 
     @property
     def certificate(self) -> Mapping[str, Any] | None:
         """The server's certificate, as `ssl.SSLSocket.getpeercert` gives it; None where it was not verified."""
-        return self._tls.getpeercert() or None
+        return self.session.getpeercert() or None
 
-    async def handshake(self) -> None:
-        try:
-            await self._done(self._tls.do_handshake)
-            await self.drain()
-        except ssl.SSLEOFError:
-            raise StreamRefused(Attempt("reset", "network")) from None
-        except ssl.SSLError as error:
-            raise _failed(error) from None
-        except OSError as error:
-            raise StreamRefused(from_os_error(error)) from None
+    async def shake_hands(self) -> None:
+        """Come to terms with the server. Raises OSError, of which `ssl.SSLError` is one, where that fails."""
+        await self._done(self.session.do_handshake)
+        await self.drain()
 
     async def read(self, n: int = -1, /) -> bytes:
         """What has come, ``n`` bytes of it at most; nothing where the stream has ended.
@@ -50,7 +44,7 @@ class Secured:
                 after the handshake (TLS 1.3).
         """
         try:
-            return await self._done(lambda: self._tls.read(READ_AT_ONCE if n < 0 else n))
+            return await self._done(lambda: self.session.read(READ_AT_ONCE if n < 0 else n))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             # Many servers hang up without the farewell of TLS. How long an answer is, HTTP says itself.
             return b""
@@ -58,7 +52,7 @@ class Secured:
             raise _failed(error) from None
 
     def write(self, data: bytes, /) -> None:
-        self._tls.write(data)
+        self.session.write(data)
 
     async def drain(self) -> None:
         self._writer.write(self._outgoing.read())
@@ -98,7 +92,14 @@ async def secured(stream: Stream, context: ssl.SSLContext, name: str) -> Secured
         ValueError: there can be no server of this name.
     """
     made = Secured(stream, context, name)
-    await made.handshake()
+    try:
+        await made.shake_hands()
+    except ssl.SSLEOFError:
+        raise StreamRefused(Attempt("reset", "network")) from None
+    except ssl.SSLError as error:
+        raise _failed(error) from None
+    except OSError as error:
+        raise StreamRefused(from_os_error(error)) from None
     return made
 
 
@@ -111,8 +112,11 @@ def client_context(ca_file: str | None, *, lenient: bool = False, verify: bool =
     try:
         stamp = Path(ca_file).stat().st_mtime_ns if ca_file else 0
         return _context(ca_file, stamp, lenient, verify)
+    except ssl.SSLError:
+        raise Unobserved("wrong", f"ca_file {ca_file}: no certificate in PEM") from None
     except OSError as error:
-        raise Unobserved("missing", f"ca_file {ca_file}: {error.strerror or error}") from None
+        cause: Cause = "permission" if isinstance(error, PermissionError) else "missing"
+        raise Unobserved(cause, f"ca_file {ca_file}: {error.strerror or error}") from None
 
 
 @lru_cache(maxsize=32)
@@ -129,6 +133,10 @@ def _context(ca_file: str | None, _stamp: int, lenient: bool, verify: bool) -> s
     return made
 
 
+def reason(error: ssl.SSLError) -> str:
+    """An error of TLS in the words of OpenSSL."""
+    return getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
+
+
 def _failed(error: ssl.SSLError) -> StreamRefused:
-    why = getattr(error, "verify_message", "") or (error.reason or str(error)).replace("_", " ").lower()
-    return StreamRefused(Attempt("TLS failed", "wrong", why))
+    return StreamRefused(Attempt("TLS failed", "wrong", reason(error)))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from muster.probes import Attempt
 from muster.questions.ports import Handshake, Handshaken
 from muster.text import printable
-from muster.transports.link import Stream, StreamRefused
-from muster.transports.secured import client_context
+from muster.transports.link import Reader, Stream, StreamRefused
+from muster.transports.secured import Secured, client_context, reason
 
 if TYPE_CHECKING:
     from muster.transports.ports import Port
@@ -56,47 +56,46 @@ async def handshake(port: Port, question: Handshake) -> Handshaken:
         shown = await _shaken(port, question, client_context(None, lenient=True, verify=False))
         return replace(shown, distrust=distrust)
     except ssl.SSLError as error:
-        raise StreamRefused(Attempt("TLS failed", "wrong", f"{port.where}: {_reason(error)}")) from None
+        raise StreamRefused(Attempt("TLS failed", "wrong", f"{port.where}: {reason(error)}")) from None
 
 
 async def _shaken(port: Port, question: Handshake, settings: ssl.SSLContext) -> Handshaken:
     """One handshake, over a connection of its own."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     name = question.server_name or question.address
-    try:
-        session = settings.wrap_bio(incoming, outgoing, server_hostname=name)
-    except ValueError:
-        raise StreamRefused(Attempt("TLS failed", "wrong", f"{name!r} is no name to ask for")) from None
     async with port.stream() as stream:
         reader, writer = stream
-        heard = await _before(port, question.starttls, stream)
-        total = 0
-        while True:
-            try:
-                session.do_handshake()
-                with contextlib.suppress(ssl.SSLError):
-                    session.unwrap()
-                break
-            except ssl.SSLWantReadError:
-                pass
-            finally:
-                writer.write(outgoing.read())
-                await writer.drain()
-            heard = heard or await reader.read(READ_AT_ONCE)
-            if not total:
-                _begins_as_tls(port, heard)
-            total += len(heard)
-            if not heard or total > LONGEST_HANDSHAKE:
-                raise _cut_off(port, "in the TLS handshake")
-            incoming.write(heard)
-            heard = b""
+        heard = _Heard(port, reader, await _before(port, question.starttls, stream))
+        try:
+            made = Secured((heard, writer), settings, name)
+        except ValueError:
+            raise StreamRefused(Attempt("TLS failed", "wrong", f"{name!r} is no name to ask for")) from None
+        await made.shake_hands()
+        with contextlib.suppress(OSError):
+            made.session.unwrap()
+        with contextlib.suppress(OSError):
+            await made.drain()
+    session = made.session
     cipher = session.cipher()
     return Handshaken(Attempt("connected"), session.version() or "", cipher[0] if cipher else "", _chain(session))
 
 
-def _begins_as_tls(port: Port, heard: bytes) -> None:
-    if heard and heard[0] not in RECORDS:
-        raise _not("TLS", port, heard)
+class _Heard:
+    """What a server says in a handshake, no more than it may, after ``first``, which has been read before."""
+
+    def __init__(self, port: Port, reader: Reader, first: bytes) -> None:
+        self._port = port
+        self._reader = reader
+        self._first = first
+        self._total = 0
+
+    async def read(self, n: int = -1, /) -> bytes:
+        heard, self._first = self._first or await self._reader.read(n), b""
+        if heard and not self._total and heard[0] not in RECORDS:
+            raise _not("TLS", self._port, heard)
+        self._total += len(heard)
+        if not heard or self._total > LONGEST_HANDSHAKE:
+            raise _cut_off(self._port, "in the TLS handshake")
+        return heard
 
 
 def _chain(session: ssl.SSLObject) -> tuple[bytes, ...]:
@@ -191,7 +190,3 @@ def _not(protocol: str, port: Port, said: bytes) -> StreamRefused:
 
 def _cut_off(port: Port, when: str) -> StreamRefused:
     return StreamRefused(Attempt("cut off", "wrong", f"{port.where} closed the connection {when}"))
-
-
-def _reason(error: ssl.SSLError) -> str:
-    return (error.reason or str(error)).replace("_", " ").lower()

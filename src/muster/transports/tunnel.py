@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
-from muster.probes import Attempt
 from muster.transports.link import Reader, Stream, StreamRefused, both_ways
 from muster.transports.outcomes import from_os_error
 from muster.transports.secured import secured
@@ -74,9 +73,6 @@ class Tunnel:
         except OSError as error:
             # It broke while somebody spoke with the server before all else.
             self.refused = StreamRefused(from_os_error(error))
-        except UnicodeError:
-            # What asyncio says of a name with two dots in a row, or a part of more than 63 characters.
-            self.refused = StreamRefused(Attempt("no such name", "network"))
         except asyncio.CancelledError:
             # Only `close` cancels it; asyncio would log the rest of it.
             return

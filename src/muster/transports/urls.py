@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
+
+from muster.text import in_url
 
 PORTS = {"http": 80, "https": 443}
 
-#: What may stand in a path or a query beside letters, digits and ``_.-~``. Servers take brackets too.
-UNQUOTED = "!$&'()*+,/:;=?@[]~%"
-
-_NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _NAME = re.compile(r"[\w.~!$&'()*+,;=-]+", re.ASCII)
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(%[\w.~-]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Url:
             raise ValueError(f"{parts.scheme or 'nothing'} is not HTTP")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         port = PORTS[parts.scheme] if parts.port is None else parts.port
-        return cls(parts.scheme, _host(parts.hostname or ""), port, _quoted(target))
+        return cls(parts.scheme, _host(parts.hostname or ""), port, in_url(target))
 
     @property
     def authority(self) -> str:
@@ -78,10 +77,6 @@ def _host(name: str) -> str:
 
         # An `idna.IDNAError` is a ValueError.
         name = idna.encode(name, uts46=True).decode("ascii")
-    if ":" not in name and not _NAME.fullmatch(name):
+    if not (_ADDRESS if ":" in name else _NAME).fullmatch(name):
         raise ValueError(f"{name!r} is no host")
     return name
-
-
-def _quoted(target: str) -> str:
-    return quote(_NO_ESCAPE.sub("%25", target), safe=UNQUOTED, errors="surrogateescape")
