@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.probes import Attempt, Command, Login, Unobserved
+from muster.probes import Attempt, Command, Login, Sample, Unobserved
 from muster.questions.http import HttpRequest
 from muster.targets import Connection, Host
 from tests.engine.asking import answer, failure, files_are_closed, gatherer, observe, open_files, ssh
@@ -397,3 +397,33 @@ def test_a_way_in_that_the_config_names_is_taken(
     found = answer(Host(name="web-1", connection=Connection(kind="ssh")), Command("echo hi"))
     assert found.text == "hi\n"
     assert (bastion.logins, inner.logins) == (1, 1)
+
+
+# Sessions
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_where_the_server_allows_few_sessions_one_waits_for_the_other(start_sshd: Start, most: int) -> None:
+    server = start_sshd(options={"MaxSessions": str(most)})
+    questions = (Command("sleep 1; echo hi"), Command("sleep 1; echo slow", slow=True), Sample("echo sampled"))
+    quick, slow, sampled = observe(ssh(server), *questions)
+
+    assert (quick.value.text, slow.value.text, sampled.value.second.text) == ("hi\n", "slow\n", "sampled\n")
+    assert server.logins == 1
+
+
+def test_a_server_that_allows_no_session_is_not_waited_for(start_sshd: Start) -> None:
+    why = failure(ssh(start_sshd(options={"MaxSessions": "0"})), Command("echo hi"))
+    assert str(why) == "ssh: no session: open failed"
+
+
+def test_a_session_that_stalls_and_cannot_be_ended_is_not_waited_for_for_ever(
+    start_sshd: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.transports.shell.START_TIMEOUT", 3)
+    server = start_sshd(options={"MaxSessions": "1"})
+    before, _, after = observe(
+        ssh(server), Command("echo hi"), Command("exec setsid sleep 20", timeout=0.3), Command("echo after")
+    )
+    assert before.value.text == "hi\n"
+    assert "no session" in str(after.failure)
