@@ -20,7 +20,7 @@ START_TIMEOUT = 10.0
 """Seconds that a login shell may take until the batch's first mark."""
 
 ROOM_AGAIN = 0.2
-"""Seconds between two tries to get a shell of a host that allows no more than we have (``MaxSessions`` of its sshd)."""
+"""Seconds between two tries to get a shell of a host that allows no more than it has (sshd's ``MaxSessions``)."""
 
 SAMPLED_APART = 1.0
 """Seconds between the two looks of a sample: the clock of /proc/stat ticks a hundred times in it (proc(5))."""

@@ -52,10 +52,11 @@ class SshLink(Link):
     async def shell(self, listener: Listener) -> Shell:
         command = "exec sudo -n sh -s" if self.sudo else "exec sh -s"
         sessions = self._sessions
+        session = _Session(listener, sessions)
         sessions.asked += 1
         try:
-            channel, session = await self.connection.create_session(
-                lambda: _Session(listener, sessions), command, encoding=None, request_pty=False, window=WINDOW
+            channel, _ = await self.connection.create_session(
+                lambda: session, command, encoding=None, request_pty=False, window=WINDOW
             )
         except (asyncssh.Error, OSError) as error:
             message = f"ssh: no session: {reason(error)}"
