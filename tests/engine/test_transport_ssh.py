@@ -399,6 +399,30 @@ def test_a_way_in_that_the_config_names_is_taken(
     assert (bastion.logins, inner.logins) == (1, 1)
 
 
+def test_many_hosts_behind_a_gateway_of_the_config_do_not_run_into_its_startup_limit(
+    start_sshd: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from muster.observations import Observations
+    from tests.engine.asking import need, plan
+
+    bastion, inner = start_sshd(options={"MaxStartups": "9:100:9"}), start_sshd(options={"MaxStartups": "100"})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    known = tmp_path / "known_hosts"
+    known.write_text(bastion.known_hosts.read_text() + inner.known_hosts.read_text())
+    (tmp_path / ".ssh/config").write_text(
+        f"Host web-*\n  HostName {inner.address}\n  Port {inner.port}\n  User {inner.user}\n"
+        f"  ProxyJump {bastion.user}@{bastion.address}:{bastion.port}\n"
+        f"Host *\n  UserKnownHostsFile {known}\n  IdentityFile {bastion.key_file}\n  IdentityFile {inner.key_file}\n"
+    )
+    hosts = [Host(name=f"web-{number}", connection=Connection(kind="ssh", connect_timeout=60)) for number in range(30)]
+    hello = need(Command("echo hi"))
+    with gatherer(*hosts) as asking:
+        found = Observations()
+        asking.gather_now(plan(dict.fromkeys(hosts, (hello,))), found)
+        assert [found.get(host, hello).failure for host in hosts] == [None] * len(hosts)
+
+
 # Sessions
 
 
