@@ -128,7 +128,7 @@ class _Client(asyncssh.SSHClient):
         self._connection: asyncssh.SSHClientConnection | None = None
 
     @property
-    def has_heard(self) -> bool:
+    def has_shown_key(self) -> bool:
         # What asyncssh says of the other end's version is the gateway's, until the host has told its own.
         return self._connection is not None and self._connection.get_server_host_key() is not None
 
@@ -148,13 +148,13 @@ async def _connect(
             options, place = await _prepared(host, means.keys, client)
         if gateway is not None:
             options["tunnel"] = gateway.connection
-            with turn.lent_after(BRIEFLY_BEYOND, unless=lambda: client.has_heard):
+            with turn.lent_after(BRIEFLY_BEYOND, unless=lambda: client.has_shown_key):
                 return await _logged_in(host, options, patience)
         if place is not None:
             return await _over_tcp(host, options, place, means.names, turn, patience)
     # Each of these logs in to the host on its way as well: with that one's answers there is no hurry.
     async with Turn(means.detours) as turn:
-        with turn.lent_after(host.connection.connect_timeout / 2, unless=lambda: client.has_heard):
+        with turn.lent_after(host.connection.connect_timeout / 2, unless=lambda: client.has_shown_key):
             return await _logged_in(host, options, patience)
 
 
