@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -185,18 +185,19 @@ def test_names_that_nobody_answers_for_keep_nobody_waiting(fleet: Fleet, monkeyp
     assert len(landed) == len(dead) + 1
 
 
+@pytest.mark.parametrize(("silent", "keep"), [([1], False), (range(12), True)])
 def test_hosts_whose_turn_never_came_are_told_of_when_the_time_of_the_run_is_up(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, silent: Sequence[int], keep: bool
 ) -> None:
     monkeypatch.setattr("muster.gather.REACHED_AT_ONCE", 3)
-    with Fleet(12, delay=600, silent=[1]) as fleet:
+    with Fleet(12, delay=600, silent=silent) as fleet:
         hosts = [host(fleet, number, connect_timeout=600) for number in range(12)]
         hello = need(Command("echo hi"))
         found = Observations()
         with gatherer(*hosts, concurrency=2, run_deadline=1) as asking:
             asking.run(asyncio.sleep(0))
             before = open_files()
-            asking.gather_now(plan(dict.fromkeys(hosts, (hello,))), found, keep=False)
+            asking.gather_now(plan(dict.fromkeys(hosts, (hello,))), found, keep=keep)
             files_are_closed(before)
         for each in hosts:
             failure = found.get(each, hello).failure
