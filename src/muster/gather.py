@@ -18,6 +18,7 @@ from muster.targets import RUNNER, Host
 from muster.transports import shell
 from muster.transports.link import NotReached, seen
 from muster.transports.pool import FILES_PER_HOST, FILES_PER_SHELL_HOST, FILES_SPARED, Pool
+from muster.transports.turns import Turn
 
 HOSTS_AT_ONCE = 200
 REACHED_AT_ONCE = 400
@@ -94,30 +95,37 @@ class Gatherer:
         third = (self.pool.files - FILES_SPARED) // 3
         at_once = max(1, min(self._concurrency, third // _files_per_host(plan)))
         slots = asyncio.Semaphore(at_once)
+        turns = asyncio.Semaphore(max(at_once, min(self._reached, third)))
         visits = (
             _Visit(self.pool, host, asks, observations, progress, imported) for host, asks in plan.hosts.items()
         )
         underway: set[_Visit] = set()
 
-        async def work() -> None:
-            for each in visits:
-                underway.add(each)
-                await each.reach()
+        async def pay(each: _Visit, turn: Turn) -> None:
+            try:
+                await each.reach(turn)
                 async with slots:
                     await each.make(None if each.host is RUNNER else self._host_deadline or each.patience)
                 await self.pool.leave(each.host, keep=keep)
-                underway.remove(each)
+            finally:
+                turn.give_back()
+            underway.remove(each)
 
         try:
             async with asyncio.timeout(self._run_deadline), asyncio.TaskGroup() as group:
-                for _ in range(min(len(plan.hosts), max(at_once, min(self._reached, third)))):
-                    group.create_task(work())
+                for each in visits:
+                    underway.add(each)
+                    turn = Turn(turns)
+                    await turn.take()
+                    group.create_task(pay(each, turn))
         except asyncio.CancelledError:
             await self.pool.stop_opening()
             raise
         except TimeoutError:
+            await self.pool.stop_opening()
             for each in (*underway, *visits):
                 each.give_up(f"the run's deadline of {self._run_deadline:g} s passed")
+            await asyncio.gather(*(self.pool.leave(each.host, keep=keep) for each in underway))
 
 
 class _Visit:
@@ -146,12 +154,15 @@ class _Visit:
         """How long the host may take where nobody says, in seconds."""
         return max(HOST_DEADLINE, *(2 * getattr(question, "timeout", 0.0) for question in self._left))
 
-    async def reach(self) -> None:
-        """Open the link to a host that is to be logged in to. Whether that went well is asked for later."""
+    async def reach(self, turn: Turn) -> None:
+        """Open the link to a host that is to be logged in to. Whether that went well is asked for later.
+
+        ``turn`` may be lent meanwhile.
+        """
         if self.host.connection.kind == "ssh":
             await asyncio.wait([self._imported])
             with contextlib.suppress(Exception):
-                await self._pool.link(self.host)
+                await self._pool.link(self.host, turn)
 
     async def make(self, deadline: float | None) -> None:
         """Ask everything, within ``deadline`` seconds."""

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from muster.observations import Observations
 from muster.probes import Command, Login, Sample, Unobserved
 from muster.targets import Connection, Host
-from muster.transports import pool
-from tests.engine.asking import files_are_closed, gatherer, need, open_files, plan
+from muster.transports import pool, ssh_login
+from tests.engine.asking import answer, files_are_closed, gatherer, need, open_files, plan, ssh
 from tests.servers.processes import wait_for
 from tests.servers.ssh_fleet import Fleet, address
+from tests.servers.sshd import Sshd
 
 HOSTS = 200
 FILES = 128 + 3 * 40
@@ -109,16 +113,92 @@ def test_who_is_silent_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> 
         assert len(landed) == 20
 
 
+@pytest.mark.needs("sshd")
+def test_who_is_silent_behind_a_gateway_keeps_nobody_waiting(
+    start_sshd: Callable[..., Sshd], silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "OPENING_PER_GATEWAY", 1)
+    server = start_sshd()
+    behind = [
+        ssh(server, f"silent-{number}", via="gate", port=silent_port, connect_timeout=20) for number in range(2)
+    ]
+    behind.append(ssh(server, "alive", via="gate"))
+    landed: list[str] = []
+    hello = need(Command("echo hi"))
+    with gatherer(ssh(server, "gate"), *behind) as asking:
+        asking.gather_now(
+            plan(dict.fromkeys(behind, (hello,))), Observations(), lambda who, _: landed.append(who.name)
+        )
+    assert landed == ["alive", "silent-0", "silent-1"]
+
+
+def test_who_refuses_keeps_nobody_waiting_until_the_second_try(
+    fleet: Fleet, refused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muster.gather.REACHED_AT_ONCE", 1)
+    monkeypatch.setattr(ssh_login, "RETRY_AFTER", 600)
+    refuses = Host(name="refuses", connection=Connection(address="127.0.0.1", port=refused_port))
+    answers = host(fleet, 0)
+    hello = need(Command("echo hi"))
+    found = Observations()
+
+    async def gather() -> None:
+        gathering = asyncio.create_task(asking.gather(plan({refuses: (hello,), answers: (hello,)}), found))
+        async with asyncio.timeout(60):
+            while not found.has(answers, hello):
+                await asyncio.sleep(0.01)
+        gathering.cancel()
+        await asyncio.wait([gathering])
+
+    with gatherer(refuses, answers, concurrency=1) as asking:
+        asking.run(gather())
+    assert not found.has(refuses, hello)
+
+
+def test_names_that_nobody_answers_for_keep_nobody_waiting(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The threads of asyncio's own pool are five more than there are processors at most."""
+    answered = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(name: str, *more: Any, **options: Any) -> Any:
+        if name.startswith("dead"):
+            answered.wait(60)
+        return look_up("127.1.0.1" if name == "alive" else name, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    here = replace(host(fleet, 0), name="alive")
+    here = replace(here, connection=replace(here.connection, address="alive", host_key_check=False))
+    dead = [
+        replace(here, name=f"dead-{at}", connection=replace(here.connection, address=f"dead-{at}.invalid"))
+        for at in range((os.cpu_count() or 1) + 5)
+    ]
+    hello = need(Command("echo hi"))
+    landed: list[str] = []
+
+    def land(who: Host, _: int) -> None:
+        landed.append(who.name)
+        answered.set()
+
+    with gatherer(*dead, here) as asking:
+        asking.gather_now(plan(dict.fromkeys((*dead, here), (hello,))), Observations(), land)
+    assert landed[0] == "alive"
+    assert len(landed) == len(dead) + 1
+
+
+@pytest.mark.parametrize(("silent", "keep"), [([1], False), (range(12), True)])
 def test_hosts_whose_turn_never_came_are_told_of_when_the_time_of_the_run_is_up(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, silent: Sequence[int], keep: bool
 ) -> None:
     monkeypatch.setattr("muster.gather.REACHED_AT_ONCE", 3)
-    with Fleet(12, delay=600) as fleet:
-        hosts = [host(fleet, number) for number in range(12)]
+    with Fleet(12, delay=600, silent=silent) as fleet:
+        hosts = [host(fleet, number, connect_timeout=600) for number in range(12)]
         hello = need(Command("echo hi"))
         found = Observations()
         with gatherer(*hosts, concurrency=2, run_deadline=1) as asking:
-            asking.gather_now(plan(dict.fromkeys(hosts, (hello,))), found)
+            asking.run(asyncio.sleep(0))
+            before = open_files()
+            asking.gather_now(plan(dict.fromkeys(hosts, (hello,))), found, keep=keep)
+            files_are_closed(before)
         for each in hosts:
             failure = found.get(each, hello).failure
             assert isinstance(failure, Unobserved)
@@ -178,23 +258,14 @@ def test_a_run_over_far_more_hosts_than_descriptors_loses_no_verdict(
     wait_for(lambda: fleet.count().now == 0, "the end of all links")
 
 
-def test_a_host_is_not_down_because_we_are_slow() -> None:
-    """A loop that is busy with other things between any two steps of a login, in all for longer than its timeout."""
+def test_a_host_is_not_down_because_we_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop is busy with other things in the middle of a login, for longer than its timeout."""
+    speaks = ssh_login._speaks
+
+    async def kept_from_hearing(sock: socket.socket, seconds: float) -> bool:
+        time.sleep(3.5)
+        return await speaks(sock, seconds)
+
+    monkeypatch.setattr(ssh_login, "_speaks", kept_from_hearing)
     with Fleet(1) as fleet:
-        one = host(fleet, 0, connect_timeout=4)
-        login = need(Login())
-
-        async def busy() -> None:
-            while True:
-                time.sleep(0.4)
-                await asyncio.sleep(0)
-
-        async def gather() -> None:
-            others = asyncio.create_task(busy())
-            await asking.gather(plan({one: (login,)}), found)
-            others.cancel()
-
-        found = Observations()
-        with gatherer(one) as asking:
-            asking.run(gather())
-        assert found.get(one, login).value.connected
+        assert answer(host(fleet, 0, connect_timeout=3), Login()).connected

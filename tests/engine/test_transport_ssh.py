@@ -241,19 +241,6 @@ def test_a_gateway_that_forbids_forwarding_and_one_that_cannot_reach_are_told_ap
     assert "gateway bastion" in str(refused)
 
 
-def test_many_hosts_behind_one_gateway_do_not_run_into_its_startup_limit(start_sshd: Start) -> None:
-    from muster.observations import Observations
-    from tests.engine.asking import need, plan
-
-    bastion, inner = start_sshd(options={"MaxStartups": "9:100:9"}), start_sshd(options={"MaxStartups": "9:100:9"})
-    hosts = [ssh(inner, f"web-{number}", via="bastion") for number in range(20)]
-    hello = need(Command("echo hi"))
-    with gatherer(ssh(bastion, "bastion"), *hosts) as asking:
-        found = Observations()
-        asking.gather_now(plan(dict.fromkeys(hosts, (hello,))), found)
-        assert all(found.get(host, hello).failure is None for host in hosts)
-
-
 def test_with_sudo_the_batch_runs_as_root(start_sshd: Start, sudo_ops: Account) -> None:
     server = start_sshd(user=sudo_ops.name)
     assert answer(ssh(server), Command("id -un")).text == f"{sudo_ops.name}\n"

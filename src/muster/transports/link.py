@@ -22,6 +22,14 @@ class NotReached(Exception):
         return Unobserved(self.attempt.cause or "network", self.message, host_down=True)
 
 
+class NoRoom(Exception):
+    """A host takes no more shells over this link than it has. ``others`` is True while one of ours is among them."""
+
+    def __init__(self, message: str, *, others: bool) -> None:
+        super().__init__(message)
+        self.others = others
+
+
 class StreamRefused(Exception):
     """A stream to an address beyond a link could not be opened.
 
@@ -95,6 +103,7 @@ class Link(ABC):
 
         Raises:
             Unobserved: it could not be started.
+            NoRoom: not now; one that is open, or just was, has to end first.
         """
 
     @abstractmethod

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from muster.transports.http import Http
     from muster.transports.servers import Servers
     from muster.transports.ssh_keys import Keys
+    from muster.transports.turns import Turn
 
 OPENING = 48
 """SSH handshakes at once: each costs some 2 ms of our own CPU, within its timeout."""
 
 OPENING_PER_GATEWAY = 8
 """Below 10, from where sshd drops unauthenticated connections at random (MaxStartups 10:30:100)."""
+
+BY_CONFIG = "~/.ssh/config"
+"""Stands for the gateways that this file names: who knows how many they are."""
 
 FILES_WANTED = 65_536
 FILES_SPARED = 128
@@ -67,8 +71,10 @@ class Pool:
         """How many endpoints of the top level may be asked at once."""
         return max(1, (self.files - FILES_SPARED) // FILES_BY_ENDPOINTS)
 
-    async def link(self, host: Host) -> Link:
+    async def link(self, host: Host, turn: Turn | None = None) -> Link:
         """The host's one connection, opened when it is first asked for.
+
+        ``turn`` is one that is held for the host, and not needed while there is nothing to do but to wait.
 
         Raises:
             NotReached: it could not be opened; that is tried once in a run.
@@ -78,7 +84,7 @@ class Pool:
             raise NotReached(*down)
         task = self._links.get(host)
         if task is None:
-            task = self._links[host] = asyncio.create_task(self._open(host))
+            task = self._links[host] = asyncio.create_task(self._open(host, turn))
             task.add_done_callback(seen)
         return await asyncio.shield(task)
 
@@ -133,16 +139,16 @@ class Pool:
         await asyncio.gather(*(each.close() for each in over), return_exceptions=True)
         await asyncio.gather(*(_closed(link) for link in links), return_exceptions=True)
 
-    async def _open(self, host: Host) -> Link:
+    async def _open(self, host: Host, turn: Turn | None) -> Link:
         try:
-            return await self._opened(host)
+            return await self._opened(host, turn)
         except NotReached as down:
             # What is known of a host that is down is small; the task that found it out is not.
             self._down[host] = (down.attempt, down.message)
             self._links.pop(host, None)
             raise
 
-    async def _opened(self, host: Host) -> Link:
+    async def _opened(self, host: Host, turn: Turn | None) -> Link:
         connection = host.connection
         match connection.kind:
             case "local":
@@ -152,7 +158,7 @@ class Pool:
             case "docker":
                 return await self._open_container(host)
             case "ssh":
-                return await self._open_ssh(host)
+                return await self._open_ssh(host, turn)
 
     async def _open_container(self, host: Host) -> Link:
         from muster.transports.container import open_link
@@ -163,17 +169,18 @@ class Pool:
         self._engines[host] = engine = Engine(around, host.docker, timeout=host.timeout)
         return await open_link(host, engine)
 
-    async def _open_ssh(self, host: Host) -> Link:
+    async def _open_ssh(self, host: Host, turn: Turn | None) -> Link:
         from muster.transports.ssh import SshLink
         from muster.transports.ssh_keys import Keys
-        from muster.transports.ssh_login import open_link
+        from muster.transports.ssh_login import Means, open_link
 
         if self._keys is None:
             self._keys = Keys()
         via = host.connection.via
         gateway = await self._gateway(via) if via else None
         through = gateway if isinstance(gateway, SshLink) else None
-        return await open_link(host, self._keys, self._slots(via), through)
+        means = Means(self._keys, self._names, self._slots(via), self._slots(BY_CONFIG))
+        return await open_link(host, means, through, turn)
 
     async def _gateway(self, via: str) -> Link:
         try:

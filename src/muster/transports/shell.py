@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from muster.probes import Command, Output, Sample, Samples, Unobserved
 from muster.transports.batch import Frames, build, new_nonce
-from muster.transports.link import Link
+from muster.transports.link import Link, NoRoom, Shell
 
 COMPLAINT_MAX_BYTES = 16 * 1_048_576
 """A command that prints more than this on standard error is ended, however little of it is wanted."""
@@ -18,6 +18,9 @@ KILL_TIMEOUT = 1.0
 
 START_TIMEOUT = 10.0
 """Seconds that a login shell may take until the batch's first mark."""
+
+ROOM_AGAIN = 0.2
+"""Seconds between two tries to get a shell of a host that allows no more than it has (sshd's ``MaxSessions``)."""
 
 SAMPLED_APART = 1.0
 """Seconds between the two looks of a sample: the clock of /proc/stat ticks a hundred times in it (proc(5))."""
@@ -124,11 +127,9 @@ class _Batch:
 
     async def run(self, kill: int | None) -> _End | None:
         """Run the batch to its end; None means that every command has landed."""
-        self._wait(START_TIMEOUT)
         try:
             script = build(self._commands, self._nonce, path=self._link.path, kill=kill)
-            async with asyncio.timeout(START_TIMEOUT):
-                shell = await self._link.shell(self)
+            shell = await self._started()
         except Unobserved as failure:
             return _End(failure, others_may_run=False)
         except TimeoutError:
@@ -143,6 +144,22 @@ class _Batch:
                 await shell.stop()
         finally:
             self._wait(None)
+
+    async def _started(self) -> Shell:
+        """A shell. Where the host allows no more of them, wait for others of ours to end."""
+        patience = self._loop.time() + START_TIMEOUT
+        while True:
+            self._wait(START_TIMEOUT)
+            try:
+                async with asyncio.timeout(START_TIMEOUT):
+                    return await self._link.shell(self)
+            except NoRoom as full:
+                self._wait(None)
+                if full.others:
+                    patience = self._loop.time() + START_TIMEOUT
+                elif self._loop.time() > patience:
+                    raise Unobserved("network", str(full)) from None
+            await asyncio.sleep(ROOM_AGAIN)
 
     def stdout(self, data: bytes) -> None:
         if not self._ended.done():

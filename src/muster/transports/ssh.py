@@ -7,14 +7,14 @@ import contextlib
 import shlex
 import signal as signals
 from collections.abc import Awaitable
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncssh
 
 from muster.probes import Attempt, Command, Output, Unobserved
 from muster.transports import shell
-from muster.transports.link import Link, Listener, Shell, Stream, StreamRefused
+from muster.transports.link import Link, Listener, NoRoom, Shell, Stream, StreamRefused
 from muster.transports.outcomes import from_text
 
 CLOSE_TIMEOUT = 1.0
@@ -33,25 +33,41 @@ done </proc/net/unix; fi
 WINDOW = 131_072
 """Bytes that a host may send before it is told that we have read: what a flood costs before it is stopped."""
 
-GLOBAL_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
-
 
 class SshLink(Link):
     """A host over SSH. ``connection`` is the asyncssh connection, also for what goes through this host."""
 
-    def __init__(self, attempt: Attempt, connection: asyncssh.SSHClientConnection, *, sudo: bool) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        connection: asyncssh.SSHClientConnection,
+        *,
+        sudo: bool,
+        sessions: _Sessions | None = None,
+    ) -> None:
         super().__init__(attempt, user=str(connection.get_extra_info("username")), sudo=sudo)
         self.connection = connection
+        self._sessions = sessions or _Sessions()
 
     async def shell(self, listener: Listener) -> Shell:
         command = "exec sudo -n sh -s" if self.sudo else "exec sh -s"
+        sessions = self._sessions
+        session = _Session(listener, sessions)
+        sessions.asked += 1
         try:
             channel, _ = await self.connection.create_session(
-                lambda: _Session(listener), command, encoding=None, request_pty=False, window=WINDOW
+                lambda: session, command, encoding=None, request_pty=False, window=WINDOW
             )
         except (asyncssh.Error, OSError) as error:
-            raise Unobserved("network", f"ssh: no session: {reason(error)}") from None
-        return _SshShell(channel)
+            message = f"ssh: no session: {reason(error)}"
+            others = bool(sessions.open or sessions.asked > 1)
+            refused = isinstance(error, asyncssh.ChannelOpenError) and not self.connection.is_closed()
+            if refused and (others or sessions.any_yet):
+                raise NoRoom(message, others=others) from None
+            raise Unobserved("network", message) from None
+        finally:
+            sessions.asked -= 1
+        return _SshShell(channel, session)
 
     async def stream(self, address: str, port: int) -> Stream:
         opened = self.connection.open_connection(address, port, encoding=None)
@@ -70,7 +86,7 @@ class SshLink(Link):
         """Why a unix socket does not answer. sshd says "open failed" and no more, so the host is asked."""
         script = WHY_NO_SOCKET.format(path=shlex.quote(path))
         answers: list[Output | Unobserved] = []
-        as_user = SshLink(self.attempt, self.connection, sudo=False)
+        as_user = SshLink(self.attempt, self.connection, sudo=False, sessions=self._sessions)
         await shell.ask(as_user, [Command(script)], lambda _, answer: answers.append(answer))
         match answers:
             case [Output() as output] if output.stdout == b"missing\n":
@@ -108,10 +124,28 @@ def _forbidden(where: str, right: str) -> StreamRefused:
     return StreamRefused(Attempt("denied", "permission", detail), ours=True)
 
 
+@dataclass
+class _Sessions:
+    """The sessions of one connection: how many are asked for, which are open, and whether any was yet."""
+
+    asked: int = 0
+    open: set[_Session] = field(default_factory=set)
+    any_yet: bool = False
+
+
 class _Session(asyncssh.SSHClientSession[bytes]):
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, sessions: _Sessions) -> None:
         self._listener = listener
+        self._sessions = sessions
         self._status: int | None = None
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._sessions.open.add(self)
+        self._sessions.any_yet = True
+
+    def left(self) -> None:
+        """Nobody waits for it any more, whether it ends or not."""
+        self._sessions.open.discard(self)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         (self._listener.stdout if datatype is None else self._listener.stderr)(data)
@@ -126,12 +160,14 @@ class _Session(asyncssh.SSHClientSession[bytes]):
             self._status = 128
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.left()
         self._listener.ended(self._status, reason(exc) if exc else "the server closed the channel")
 
 
 class _SshShell:
-    def __init__(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+    def __init__(self, channel: asyncssh.SSHClientChannel[bytes], session: _Session) -> None:
         self._channel = channel
+        self._session = session
 
     def send(self, script: bytes) -> None:
         # A server that closes the channel at once has said why already.
@@ -144,6 +180,7 @@ class _SshShell:
             with contextlib.suppress(OSError, asyncssh.Error):
                 self._channel.kill()
         self._channel.close()
+        self._session.left()
 
 
 class _Reader:

@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import asyncssh
 
 from muster.probes import Attempt
 from muster.targets import Host
 from muster.transports.link import NotReached
+from muster.transports.names import Names
 from muster.transports.outcomes import RETRY_AFTER, from_os_error, from_text, worth_another_try
 from muster.transports.ssh import SshLink, reason
 from muster.transports.ssh_keys import Keys
+from muster.transports.turns import Turn
 
 CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 """Before all others: asyncssh makes its own first one, ChaCha20-Poly1305, of so many calls that each packet costs
@@ -29,13 +31,26 @@ TICK = 0.1
 """Seconds between two looks at the clock of a connect timeout."""
 
 BRIEFLY = 0.3
-"""Seconds that a host may take until its first word before others are let in meanwhile."""
+BRIEFLY_BEYOND = 1.0
+"""Seconds that a host, or one beyond a gateway, may take until its first word before others are let in meanwhile."""
 
 
-async def open_link(host: Host, keys: Keys, slots: asyncio.Semaphore, gateway: SshLink | None = None) -> SshLink:
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all logins share: keys, and names that were looked up. A handshake takes one of ``slots``; of ``detours``
+    where ``~/.ssh/config`` has it go through another host."""
+
+    keys: Keys
+    names: Names
+    slots: asyncio.Semaphore
+    detours: asyncio.Semaphore
+
+
+async def open_link(host: Host, means: Means, gateway: SshLink | None = None, turn: Turn | None = None) -> SshLink:
     """Log in to a host, through its gateway where it has one.
 
-    A handshake takes one of ``slots``; a host that does not say a word gives it back, so it keeps no other waiting.
+    A handshake takes one of the slots; a host that does not say a word gives it back, so it keeps no other waiting.
+    Nor is ``turn`` held, which is the caller's, while there is nothing to do but to wait for the second try.
     ``connect_timeout`` bounds the TCP connection, the handshake and the login together, each try; waiting for a slot
     counts for nothing.
 
@@ -50,7 +65,7 @@ async def open_link(host: Host, keys: Keys, slots: asyncio.Semaphore, gateway: S
         client = _Client()
         patience = _Patience(connection.connect_timeout)
         try:
-            opened = await _connect(host, keys, slots, gateway, client, patience)
+            opened = await _connect(host, means, gateway, client, patience)
         except NotReached:
             raise
         except (asyncssh.Error, OSError, ValueError) as error:
@@ -62,7 +77,11 @@ async def open_link(host: Host, keys: Keys, slots: asyncio.Semaphore, gateway: S
         if tries > 1 or not worth_another_try(attempt):
             attempt = replace(attempt, seconds=seconds, tries=tries)
             raise NotReached(attempt, message or f"ssh: {attempt}")
+        if turn is not None:
+            turn.give_back()
         await asyncio.sleep(RETRY_AFTER)
+        if turn is not None:
+            await turn.take()
         seconds += RETRY_AFTER
 
 
@@ -102,10 +121,19 @@ class _Patience:
 
 
 class _Client(asyncssh.SSHClient):
-    """Remembers the host key that was not trusted, for the message."""
+    """Remembers the host key that was not trusted, for the message, and whether the host has shown one."""
 
     def __init__(self) -> None:
         self.offered: asyncssh.SSHKey | None = None
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def has_shown_key(self) -> bool:
+        # What asyncssh says of the other end's version is the gateway's, until the host has told its own.
+        return self._connection is not None and self._connection.get_server_host_key() is not None
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._connection = conn
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.offered = key
@@ -113,69 +141,43 @@ class _Client(asyncssh.SSHClient):
 
 
 async def _connect(
-    host: Host,
-    keys: Keys,
-    slots: asyncio.Semaphore,
-    gateway: SshLink | None,
-    client: _Client,
-    patience: _Patience,
+    host: Host, means: Means, gateway: SshLink | None, client: _Client, patience: _Patience
 ) -> asyncssh.SSHClientConnection:
-    address = host.connection.address or host.name
-    sock: socket.socket | None = None
-    async with _Turn(slots) as turn:
+    async with Turn(means.slots) as turn:
         async with patience.running():
-            options, place = await _prepared(host, keys, client)
-            if gateway is not None:
-                options["tunnel"] = gateway.connection
-            elif place is not None:
-                with turn.lent_after(BRIEFLY):
-                    sock = await _dial(place)
-                    speaks = await _speaks(sock, host.connection.connect_timeout / 2)
-        try:
-            # Who waits until we have spoken is met out of turn: hardly any does, but those who never speak.
-            if sock is None or speaks:
-                await turn.take()
-            async with patience.running():
-                return await asyncssh.connect(address, sock=sock, **options)
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            raise
+            options, place = await _prepared(host, means.keys, client)
+        if gateway is not None:
+            options["tunnel"] = gateway.connection
+            with turn.lent_after(BRIEFLY_BEYOND, unless=lambda: client.has_shown_key):
+                return await _logged_in(host, options, patience)
+        if place is not None:
+            return await _over_tcp(host, options, place, means.names, turn, patience)
+    # Each of these logs in to the host on its way as well: with that one's answers there is no hurry.
+    async with Turn(means.detours) as turn:
+        with turn.lent_after(host.connection.connect_timeout / 2, unless=lambda: client.has_shown_key):
+            return await _logged_in(host, options, patience)
 
 
-class _Turn:
-    """One of the slots, which is given back at the end, or before."""
+async def _over_tcp(
+    host: Host, options: dict[str, Any], place: _Place, names: Names, turn: Turn, patience: _Patience
+) -> asyncssh.SSHClientConnection:
+    async with patience.running():
+        with turn.lent_after(BRIEFLY):
+            sock = await _dial(place, names)
+            speaks = await _speaks(sock, host.connection.connect_timeout / 2)
+    try:
+        # Who waits until we have spoken is met out of turn: hardly any does, but those who never speak.
+        if speaks:
+            await turn.take()
+        return await _logged_in(host, options | {"sock": sock}, patience)
+    except BaseException:
+        sock.close()
+        raise
 
-    def __init__(self, slots: asyncio.Semaphore) -> None:
-        self._slots = slots
-        self._has_one = False
 
-    async def __aenter__(self) -> Self:
-        await self.take()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self._give_back()
-
-    async def take(self) -> None:
-        """Wait for a slot, unless it has one."""
-        if not self._has_one:
-            await self._slots.acquire()
-            self._has_one = True
-
-    @contextlib.contextmanager
-    def lent_after(self, seconds: float) -> Iterator[None]:
-        """Give the slot back where what is done meanwhile takes longer than that."""
-        timer = asyncio.get_running_loop().call_later(seconds, self._give_back)
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _give_back(self) -> None:
-        if self._has_one:
-            self._slots.release()
-            self._has_one = False
+async def _logged_in(host: Host, options: dict[str, Any], patience: _Patience) -> asyncssh.SSHClientConnection:
+    async with patience.running():
+        return await asyncssh.connect(host.connection.address or host.name, **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ async def _prepared(host: Host, keys: Keys, client: _Client) -> tuple[dict[str, 
     return options, None if said.proxy_command else _Place(said.host, said.port, said.family, said.local_addr)
 
 
-async def _dial(place: _Place) -> socket.socket:
+async def _dial(place: _Place, names: Names) -> socket.socket:
     """A TCP connection to the first address of a name that takes it.
 
     Raises:
@@ -233,13 +235,15 @@ async def _dial(place: _Place) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     error: OSError | None = None
-    for family, kind, protocol, _, address in await _addresses(place):
-        sock = socket.socket(family, kind, protocol)
+    for family, address in await names.addresses(place.host):
+        if place.family not in (socket.AF_UNSPEC, family):
+            continue
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             if place.source is not None:
                 sock.bind(place.source)
-            await loop.sock_connect(sock, address)
+            await loop.sock_connect(sock, (address[0], place.port, *address[2:]))
         except OSError as failed:
             sock.close()
             error = failed
@@ -248,14 +252,7 @@ async def _dial(place: _Place) -> socket.socket:
             raise
         else:
             return sock
-    raise error or OSError(f"{place.host} has no address")
-
-
-async def _addresses(place: _Place) -> list[Any]:
-    asked = (place.host, place.port, place.family, socket.SOCK_STREAM)
-    with contextlib.suppress(socket.gaierror):
-        return socket.getaddrinfo(*asked, flags=socket.AI_NUMERICHOST)
-    return await asyncio.get_running_loop().run_in_executor(None, socket.getaddrinfo, *asked)
+    raise error or socket.gaierror(socket.EAI_NONAME, "no address of that family")
 
 
 async def _speaks(sock: socket.socket, seconds: float) -> bool:
