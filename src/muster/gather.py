@@ -222,8 +222,11 @@ class _Visit:
         except Exception as error:
             self._fail(question, _fault(question, error), seconds=time.monotonic() - began)
         else:
-            attempt = answer if isinstance(answer, Attempt) else getattr(answer, "attempt", None)
-            self._land(question, answer, time.monotonic() - began, attempt.tries if attempt else 1)
+            seconds = time.monotonic() - began
+            attempt = getattr(answer, "attempt", None)
+            if isinstance(answer, Attempt):
+                attempt, seconds = answer, answer.seconds  # the host was reached before anything was asked
+            self._land(question, answer, seconds, attempt.tries if attempt else 1)
 
     async def _answer(self, question: Any) -> Any:
         match question.asked:
