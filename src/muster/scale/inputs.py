@@ -101,6 +101,8 @@ class Input:
 
     def junit(self) -> Iterator[ET.Element]:
         """The parts of junit.xml, as `muster.scale.junit.parts` gives them. Raises Refused."""
+        if JUNIT not in self.file.reports:
+            raise Refused(f"{self.folder / JUNIT}: the run wrote none; run it without -p no:junitxml or --junitxml")
         with self._report(JUNIT) as stream:
             try:
                 yield from parts(stream)
@@ -110,9 +112,10 @@ class Input:
                 raise Refused(f"{self.folder / JUNIT}: {error}") from None
 
     def page(self) -> None:
-        """Look at report.html as well: nothing is read from it. Raises Refused."""
-        with self._report(PAGE):
-            pass
+        """Look at report.html as well, if the run wrote one: nothing is read from it. Raises Refused."""
+        if PAGE in self.file.reports:
+            with self._report(PAGE):
+                pass
 
     def results(self) -> Iterator[bytes]:
         """What is in results.jsonl, in pieces. Raises Refused."""
