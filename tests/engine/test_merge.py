@@ -7,11 +7,14 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -353,6 +356,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: write(folder, "junit.xml", b'<?xml version="1.0" encoding="utf-8"?><testsuites/>'),
         "shard-2/junit.xml: has no test suite",
     ),
+    "junit is too deep": (
+        lambda folder: deepen(folder),
+        "shard-2/junit.xml: is nested deeper than pytest writes it",
+    ),
     "junit counts nonsense": (
         lambda folder: write(
             folder,
@@ -374,6 +381,14 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "shard-2/results.jsonl: is not as .*",
     ),
 }
+
+
+def deepen(folder: Path) -> None:
+    """Nest one test case so deep that a writer of XML gives up."""
+    text = (folder / "junit.xml").read_text("utf-8")
+    deep = f"<testcase>{'<a>' * 20_000}{'</a>' * 20_000}</testcase>"
+    (folder / "junit.xml").write_text(text.replace("</testsuite>", f"{deep}</testsuite>"), "utf-8")
+    account(folder)
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -432,6 +447,70 @@ def test_a_report_that_changes_after_it_was_looked_at(folders: list[Path], name:
     assert (reports / name).read_text("utf-8") == "of another day"
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_without_a_page_is_whole(folders: list[Path], count: int) -> None:
+    """``-p no:html`` and ``--html`` leave none there; nothing is read from it."""
+    for folder in folders[:count]:
+        forget(folder, "report.html")
+    done = merge(*folders, reports=folders[0].parent / "reports")
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert "words_are_three" in (folders[0].parent / "reports" / "report.html").read_text("utf-8")
+
+
+def test_a_run_without_junit_is_told_how_to_have_one(folders: list[Path]) -> None:
+    forget(folders[1], "junit.xml")
+    refused(folders, "shard-2/junit.xml: the run wrote none; run it without -p no:junitxml or --junitxml")
+
+
+def forget(folder: Path, name: str) -> None:
+    """Leave a shard as a run that wrote no such report."""
+    (folder / name).unlink()
+    said = json.loads((folder / "run.json").read_text("utf-8"))
+    del said["reports"][name]
+    (folder / "run.json").write_text(json.dumps(said), "utf-8")
+
+
+# The terminal
+
+
+def test_an_interrupt_leaves_the_reports_of_before(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    reports = folders[0].parent / "reports"
+    reports.mkdir()
+    (reports / "junit.xml").write_text("of another day", "utf-8")
+    monkeypatch.setattr("muster.report.html_page.LargePage.write", interrupted)
+    done = merge(*folders, reports=reports)
+    assert (done.exit_code, done.stdout, done.stderr.split()) == (130, "", ["interrupted"])
+    assert sorted(each.name for each in reports.iterdir()) == [".lock", "junit.xml"]
+    assert (reports / "junit.xml").read_text("utf-8") == "of another day"
+
+
+@pytest.mark.parametrize("place", ["full", "gone"])
+def test_the_exit_code_does_not_hang_on_who_reads_the_listing(tmp_path: Path, place: str) -> None:
+    (made,) = run_shards(tmp_path, 1, "-k", "words_are_said", inventory=ONE)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone, Path("/dev/full").open("w") as full:
+        stdout = full if place == "full" else gone
+        done = merge_elsewhere([made.folder], tmp_path / "all", stdout=stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_that_cannot_write_every_character_gets_its_escape(folders: list[Path]) -> None:
+    done = merge_elsewhere(folders, folders[0].parent / "all", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\\u2192 docs/runbooks/hosts.md" in done.stdout
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("NO_COLOR", False), ("FORCE_COLOR", True), ("", False)])
+def test_colours_are_as_pytest_has_them(folders: list[Path], variable: str, coloured: bool) -> None:
+    wanted = {variable: "1"} if variable else {}
+    done = merge_elsewhere(folders, folders[0].parent / "all", **wanted)
+    assert ("\x1b[31m" in done.stdout) is coloured
+
+
 # The folder
 
 
@@ -442,7 +521,7 @@ def test_two_merges_at_once_do_not_mix(folders: list[Path]) -> None:
 
     def one() -> None:
         start.wait(60)
-        codes.append(merge_elsewhere(folders, reports))
+        codes.append(merge_elsewhere(folders, reports).returncode)
 
     threads = [threading.Thread(target=one) for _ in range(4)]
     for thread in threads:
@@ -460,13 +539,22 @@ def test_two_merges_at_once_do_not_mix(folders: list[Path]) -> None:
     ]
 
 
-def merge_elsewhere(folders: list[Path], reports: Path) -> int:
+def merge_elsewhere(
+    folders: list[Path], reports: Path, stdout: TextIO | int = subprocess.PIPE, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """`merge` in a process of its own."""
-    import subprocess
-    import sys
-
     command = [sys.executable, "-c", "from muster.cli import main; main()", "merge", *map(str, folders)]
-    return subprocess.run([*command, "--reports", reports], capture_output=True, timeout=60, check=False).returncode
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    return subprocess.run(
+        [*command, "--reports", reports],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**inherited, **variables},
+        encoding="utf-8",
+        errors="backslashreplace",
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_folder_that_another_run_holds(folders: list[Path]) -> None:
