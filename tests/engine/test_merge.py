@@ -21,7 +21,7 @@ import pytest
 from muster.report.folder import Folder
 from muster.scale.inputs import Refused
 from muster.scale.merge import merged as merged_of
-from tests.engine.report_runs import Made, run
+from tests.engine.report_runs import CHECKS, Made, run
 from tests.engine.shard_runs import INVENTORY, SITE, account, merge, run_shards
 
 COUNTED = ("tests", "failures", "errors", "skipped")
@@ -188,6 +188,15 @@ def test_the_exit_code_without_verdicts(tmp_path: Path, code: int, checks: str, 
     assert merge(*(each.folder for each in made), reports=tmp_path / "all").exit_code == code
 
 
+WARNS = '''
+@check(severity="warning", remediation="speak up")
+def test_words_are_loud(words: Words) -> None:
+    """The host speaks loudly."""
+    assert words.said.isupper(), f"{words}, expected capitals"
+'''
+SEEN = WARNS.replace("isupper", "islower")
+
+
 def test_the_exit_code_where_nobody_answers_and_with_a_shard_that_is_empty(tmp_path: Path) -> None:
     inventory = "hosts: {gone: {connection: {address: 127.0.0.1, port: 9}}}\n"
     made = run_shards(tmp_path, 2, "-k", "words_are_said", inventory=inventory)
@@ -201,6 +210,23 @@ def test_the_exit_code_where_a_warning_may_fail_a_run(tmp_path: Path, fail_on: s
     made = run_shards(tmp_path, 2, f"--fail-on={fail_on}", "-k", "loud", inventory=ONE)
     done = merge(*(each.folder for each in made), reports=tmp_path / "all")
     assert (done.exit_code, "1 warning" in done.stdout) == (code, True)
+
+
+@pytest.mark.parametrize("other", ["a warning", "a plain test", "a file"])
+def test_that_nobody_answers_does_not_hide_what_else_fails(tmp_path: Path, other: str) -> None:
+    """3 would say that all is for want of an answer, and a pipeline may let that pass."""
+    inventory = "hosts: {gone: {connection: {address: 127.0.0.1, port: 9}}, near: {connection: {kind: local}}}\n"
+    checks = CHECKS.partition('@check(severity="critical", remediation="say it again"')[0]
+    checks += WARNS if other == "a warning" else SEEN + ("def test_plain(): assert 0\n" * (other == "a plain test"))
+    more = ["--fail-on=warning", "--continue-on-collection-errors"]
+    if other == "a file":
+        (tmp_path / "test_broken.py").write_text("1 / 0\n", "utf-8")
+        more.append("test_broken.py")
+    alone = run(tmp_path, *more, checks=checks, inventory=inventory)
+    assert (alone.code, "1 unknown" in alone.terminal) == (1, True), alone.terminal
+    made = run_shards(tmp_path, 2, *more, checks=checks, inventory=inventory)
+    assert 3 in {each.code for each in made} or other == "a file"
+    assert merge(*(each.folder for each in made), reports=tmp_path / "all").exit_code == 1
 
 
 # What is refused

@@ -29,8 +29,8 @@ LONGEST_LINE = 1 << 20
 
 CHUNK = 1 << 20
 
-#: What a run whose reports are whole ends with.
-WHOLE = (EXIT_OK, EXIT_BAD, EXIT_NETWORK, EXIT_NOTHING)
+#: What a run whose reports are whole ends with; of all shards of a run, the first of these.
+WORST_FIRST = (EXIT_BAD, EXIT_NETWORK, EXIT_OK, EXIT_NOTHING)
 
 _WHY = {
     EXIT_CONFIGURATION: ": its configuration was wrong, or a file of checks could not be collected",
@@ -129,7 +129,7 @@ class Input:
         file, shard = self.file, f"shard {self.file.shard}/{self.file.shards}"
         if file.finished is None:
             return f"{self.folder}: {shard} has not ended, or was killed"
-        if file.exit_code not in WHOLE:
+        if file.exit_code not in WORST_FIRST:
             return f"{self.folder}: {shard} ended with {file.exit_code}{_WHY.get(file.exit_code or 0, '')}"
         if file.stopped:
             return f"{self.folder}: {shard} stopped before all was judged; run it without --maxfail"
