@@ -66,7 +66,7 @@ class LargePage:
         """
         head = summary(tally, about, [*notes, *self._counts.tables()], plain)
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(_document(title(tally), head, self._sorted()))
+            file.writelines(_document(title(tally, plain), head, self._sorted()))
 
     def _sorted(self) -> Iterator[str]:
         """The rows, worst first, and those of one verdict as they came."""
