@@ -114,6 +114,19 @@ def test_the_terminal_says_what_one_run_says(merged: Made, whole: Made) -> None:
     assert "tests that are no checks: 1 failed, 1 passed, 1 skipped" in merged.terminal
 
 
+def test_the_page_has_the_tracebacks_of_live_tests_and_says_nothing_twice(merged: Made) -> None:
+    rows = re.findall(r'<tbody class="verdict-.*?</tbody>', merged.page, re.DOTALL)
+    live = [row for row in rows if "<small>live_is_wrong" in row]
+    assert len(live) == 4
+    for row in live:
+        assert "Expected: The shell is another" in row
+        assert row.count("&gt;       assert host.run(&quot;echo live&quot;).stdout ==") == 1
+    judged = [row for row in rows if "<small>words_are_three" in row]
+    assert [row.count("Observed: two words") for row in judged] == [1, 1, 1, 1]
+    assert merged.page.count("observed: two words") == 0
+    assert merged.page.count("permission denied, needs root") == 4
+
+
 def test_the_last_line_says_when_they_ran(folders: list[Path]) -> None:
     """A folder that was left over from another day gives itself away."""
     account(folders[0], started=1_000_000_000.0, finished=1_000_000_001.0)
