@@ -1,4 +1,4 @@
-"""What only junit.xml tells: all of tests that are no checks, which have no verdict, and the tracebacks of live tests."""
+"""What only junit.xml tells: all of tests that are no checks, which have no verdict; tracebacks of live tests."""
 
 from __future__ import annotations
 
