@@ -626,3 +626,14 @@ def test_a_full_disk_leaves_the_reports_of_before(folders: list[Path], full: str
     )
     assert sorted(each.name for each in reports.iterdir()) == [".lock", "junit.xml"]
     assert (reports / "junit.xml").read_text("utf-8") == "of another day"
+
+
+def test_a_folder_in_the_place_of_a_report_leaves_the_reports_of_before(folders: list[Path]) -> None:
+    reports = folders[0].parent / "reports"
+    (reports / "results.jsonl").mkdir(parents=True)
+    (reports / "junit.xml").write_text("of another day", "utf-8")
+    done = merge(*folders, reports=reports)
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert done.stderr == f"the reports are not written: {reports}/results.jsonl: Is a directory\n"
+    assert sorted(each.name for each in reports.iterdir()) == [".lock", "junit.xml", "results.jsonl"]
+    assert (reports / "junit.xml").read_text("utf-8") == "of another day"
