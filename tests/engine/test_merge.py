@@ -271,6 +271,8 @@ def test_shards_of_another_count(folders: list[Path]) -> None:
         (("-m", "check"), INVENTORY, "was run with another -m"),
         (("--fail-on", "warning"), INVENTORY, "was run with another --fail-on"),
         (("--deselect", "test_sample.py::test_plain_fails"), INVENTORY, "was run with another --deselect"),
+        (("--ignore", "elsewhere"), INVENTORY, "was run with another --ignore"),
+        (("-p", "cacheprovider", "--lf"), INVENTORY, "was run with another --lf"),
     ],
 )
 def test_another_selection(
