@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
 
-from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION
+from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_INTERRUPTED
 from muster.text import plural
 
 
@@ -23,7 +26,22 @@ class _Settings(click.ParamType[tuple[str, str]]):
         return name, text
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What click does by itself is left to pytest's ways: exit codes, colours, odd encodings."""
+        if os.environ.get("NO_COLOR") or os.environ.get("FORCE_COLOR"):
+            ctx.color = not os.environ.get("NO_COLOR")
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pytest-muster", prog_name="muster", message="%(prog)s %(version)s")
 def main() -> None:
     """Say whether hosts pass muster: an inventory says what should be true, checks are pytest tests.
@@ -140,7 +158,8 @@ def merge(folders: tuple[Path, ...], reports: Path) -> None:
 
     Exit status: that of one run over everything, so 0 where all is well, 1 where a check failed or is unknown, 3
     where that is for want of an answer only, 5 where nothing was selected. 2 where the shards cannot be merged:
-    every reason is told, and the reports that were there before stay. 4 where the reports cannot be written.
+    every reason is told, and the reports that were there before stay. 4 where the reports cannot be written. 130
+    where it was interrupted.
 
     \b
     Examples:
@@ -165,7 +184,10 @@ def merge(folders: tuple[Path, ...], reports: Path) -> None:
     except OSError as error:
         click.echo(f"the reports are not written: {error.filename or reports}: {error.strerror}", err=True)
         sys.exit(EXIT_BROKEN)
-    whole.tell(_Terminal())
+    try:
+        whole.tell(_Terminal())
+    except OSError:  # nobody reads on (`| head`): the reports are written, and the exit code stands
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(whole.exit_code)
 
 

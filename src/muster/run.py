@@ -67,6 +67,7 @@ class Run:
         self._nothing = False
         self._unwritten: OSError | None = None
         self._collection_failed = False
+        self._failed_unjudged = False
         self._thresholds = gc.get_threshold()
 
     # Reports
@@ -269,8 +270,11 @@ class Run:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.is_worker:
+            return
         said = getattr(report, "muster", None)
-        if said is None or self.is_worker:
+        if said is None:
+            self._failed_unjudged = self._failed_unjudged or report.failed
             return
         verdict = said if isinstance(said, Verdict) else Verdict.from_plain(said)
         vars(report)["muster"] = verdict
@@ -362,6 +366,8 @@ class Run:
             return EXIT_BROKEN
         stopped = status == pytest.ExitCode.INTERRUPTED and not self._collection_failed
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or stopped:
+            if self._failed_unjudged or self._collection_failed:
+                return EXIT_BAD
             ours = self.tally.exit_code(fail_on_warning=self.config.getoption("--fail-on") == "warning")
             return ours or (EXIT_BAD if status != pytest.ExitCode.OK else ours)
         return status

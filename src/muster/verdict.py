@@ -202,9 +202,9 @@ class Tally:
 
     def exit_code(self, *, fail_on_warning: bool) -> int:
         """0, 1 or 3. A warning of a check of severity ``info`` never fails a run."""
-        if self._causes:
-            return EXIT_NETWORK if set(self._causes) == {"network"} else EXIT_BAD
-        return EXIT_BAD if fail_on_warning and self._gating_warnings else EXIT_OK
+        if set(self._causes) - {"network"} or (fail_on_warning and self._gating_warnings):
+            return EXIT_BAD
+        return EXIT_NETWORK if self._causes else EXIT_OK
 
 
 def worst(names: Iterable[Name]) -> Name:

@@ -153,7 +153,9 @@ def run(
     (folder / "test_sample.py").write_text(checks, encoding="utf-8")
     (folder / "inventory.yaml").write_text(inventory, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib"]
-    command += ["--rootdir", str(folder), "-c", "/dev/null", "--inventory", "inventory.yaml"]
+    # Without --confcutdir pytest would look through every folder above, which other programs write to.
+    command += ["--rootdir", str(folder), "--confcutdir", str(folder), "-c", "/dev/null"]
+    command += ["--inventory", "inventory.yaml"]
     command += [*options, "test_sample.py", *map(str, more)]
     done = subprocess.run(
         command,

@@ -7,18 +7,21 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from muster.report.folder import Folder
 from muster.scale.inputs import Refused
 from muster.scale.merge import merged as merged_of
-from tests.engine.report_runs import Made, run
+from tests.engine.report_runs import CHECKS, Made, run
 from tests.engine.shard_runs import INVENTORY, SITE, account, merge, run_shards
 
 COUNTED = ("tests", "failures", "errors", "skipped")
@@ -111,6 +114,19 @@ def test_the_terminal_says_what_one_run_says(merged: Made, whole: Made) -> None:
     assert "tests that are no checks: 1 failed, 1 passed, 1 skipped" in merged.terminal
 
 
+def test_the_page_has_the_tracebacks_of_live_tests_and_says_nothing_twice(merged: Made) -> None:
+    rows = re.findall(r'<tbody class="verdict-.*?</tbody>', merged.page, re.DOTALL)
+    live = [row for row in rows if "<small>live_is_wrong" in row]
+    assert len(live) == 4
+    for row in live:
+        assert "Expected: The shell is another" in row
+        assert row.count("&gt;       assert host.run(&quot;echo live&quot;).stdout ==") == 1
+    judged = [row for row in rows if "<small>words_are_three" in row]
+    assert [row.count("Observed: two words") for row in judged] == [1, 1, 1, 1]
+    assert merged.page.count("observed: two words") == 0
+    assert merged.page.count("permission denied, needs root") == 4
+
+
 def test_the_last_line_says_when_they_ran(folders: list[Path]) -> None:
     """A folder that was left over from another day gives itself away."""
     account(folders[0], started=1_000_000_000.0, finished=1_000_000_001.0)
@@ -185,6 +201,15 @@ def test_the_exit_code_without_verdicts(tmp_path: Path, code: int, checks: str, 
     assert merge(*(each.folder for each in made), reports=tmp_path / "all").exit_code == code
 
 
+WARNS = '''
+@check(severity="warning", remediation="speak up")
+def test_words_are_loud(words: Words) -> None:
+    """The host speaks loudly."""
+    assert words.said.isupper(), f"{words}, expected capitals"
+'''
+SEEN = WARNS.replace("isupper", "islower")
+
+
 def test_the_exit_code_where_nobody_answers_and_with_a_shard_that_is_empty(tmp_path: Path) -> None:
     inventory = "hosts: {gone: {connection: {address: 127.0.0.1, port: 9}}}\n"
     made = run_shards(tmp_path, 2, "-k", "words_are_said", inventory=inventory)
@@ -198,6 +223,23 @@ def test_the_exit_code_where_a_warning_may_fail_a_run(tmp_path: Path, fail_on: s
     made = run_shards(tmp_path, 2, f"--fail-on={fail_on}", "-k", "loud", inventory=ONE)
     done = merge(*(each.folder for each in made), reports=tmp_path / "all")
     assert (done.exit_code, "1 warning" in done.stdout) == (code, True)
+
+
+@pytest.mark.parametrize("other", ["a warning", "a plain test", "a file"])
+def test_that_nobody_answers_does_not_hide_what_else_fails(tmp_path: Path, other: str) -> None:
+    """3 would say that all is for want of an answer, and a pipeline may let that pass."""
+    inventory = "hosts: {gone: {connection: {address: 127.0.0.1, port: 9}}, near: {connection: {kind: local}}}\n"
+    checks = CHECKS.partition('@check(severity="critical", remediation="say it again"')[0]
+    checks += WARNS if other == "a warning" else SEEN + ("def test_plain(): assert 0\n" * (other == "a plain test"))
+    more = ["--fail-on=warning", "--continue-on-collection-errors"]
+    if other == "a file":
+        (tmp_path / "test_broken.py").write_text("1 / 0\n", "utf-8")
+        more.append("test_broken.py")
+    alone = run(tmp_path, *more, checks=checks, inventory=inventory)
+    assert (alone.code, "1 unknown" in alone.terminal) == (1, True), alone.terminal
+    made = run_shards(tmp_path, 2, *more, checks=checks, inventory=inventory)
+    assert 3 in {each.code for each in made} or other == "a file"
+    assert merge(*(each.folder for each in made), reports=tmp_path / "all").exit_code == 1
 
 
 # What is refused
@@ -229,6 +271,8 @@ def test_shards_of_another_count(folders: list[Path]) -> None:
         (("-m", "check"), INVENTORY, "was run with another -m"),
         (("--fail-on", "warning"), INVENTORY, "was run with another --fail-on"),
         (("--deselect", "test_sample.py::test_plain_fails"), INVENTORY, "was run with another --deselect"),
+        (("--ignore", "elsewhere"), INVENTORY, "was run with another --ignore"),
+        (("-p", "cacheprovider", "--lf"), INVENTORY, "was run with another --lf"),
     ],
 )
 def test_another_selection(
@@ -353,6 +397,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: write(folder, "junit.xml", b'<?xml version="1.0" encoding="utf-8"?><testsuites/>'),
         "shard-2/junit.xml: has no test suite",
     ),
+    "junit is too deep": (
+        lambda folder: deepen(folder),
+        "shard-2/junit.xml: is nested deeper than pytest writes it",
+    ),
     "junit counts nonsense": (
         lambda folder: write(
             folder,
@@ -374,6 +422,14 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "shard-2/results.jsonl: is not as .*",
     ),
 }
+
+
+def deepen(folder: Path) -> None:
+    """Nest one test case so deep that a writer of XML gives up."""
+    text = (folder / "junit.xml").read_text("utf-8")
+    deep = f"<testcase>{'<a>' * 20_000}{'</a>' * 20_000}</testcase>"
+    (folder / "junit.xml").write_text(text.replace("</testsuite>", f"{deep}</testsuite>"), "utf-8")
+    account(folder)
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -432,6 +488,70 @@ def test_a_report_that_changes_after_it_was_looked_at(folders: list[Path], name:
     assert (reports / name).read_text("utf-8") == "of another day"
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_without_a_page_is_whole(folders: list[Path], count: int) -> None:
+    """``-p no:html`` and ``--html`` leave none there; nothing is read from it."""
+    for folder in folders[:count]:
+        forget(folder, "report.html")
+    done = merge(*folders, reports=folders[0].parent / "reports")
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert "words_are_three" in (folders[0].parent / "reports" / "report.html").read_text("utf-8")
+
+
+def test_a_run_without_junit_is_told_how_to_have_one(folders: list[Path]) -> None:
+    forget(folders[1], "junit.xml")
+    refused(folders, "shard-2/junit.xml: the run wrote none; run it without -p no:junitxml or --junitxml")
+
+
+def forget(folder: Path, name: str) -> None:
+    """Leave a shard as a run that wrote no such report."""
+    (folder / name).unlink()
+    said = json.loads((folder / "run.json").read_text("utf-8"))
+    del said["reports"][name]
+    (folder / "run.json").write_text(json.dumps(said), "utf-8")
+
+
+# The terminal
+
+
+def test_an_interrupt_leaves_the_reports_of_before(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    reports = folders[0].parent / "reports"
+    reports.mkdir()
+    (reports / "junit.xml").write_text("of another day", "utf-8")
+    monkeypatch.setattr("muster.report.html_page.LargePage.write", interrupted)
+    done = merge(*folders, reports=reports)
+    assert (done.exit_code, done.stdout, done.stderr.split()) == (130, "", ["interrupted"])
+    assert sorted(each.name for each in reports.iterdir()) == [".lock", "junit.xml"]
+    assert (reports / "junit.xml").read_text("utf-8") == "of another day"
+
+
+@pytest.mark.parametrize("place", ["full", "gone"])
+def test_the_exit_code_does_not_hang_on_who_reads_the_listing(tmp_path: Path, place: str) -> None:
+    (made,) = run_shards(tmp_path, 1, "-k", "words_are_said", inventory=ONE)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone, Path("/dev/full").open("w") as full:
+        stdout = full if place == "full" else gone
+        done = merge_elsewhere([made.folder], tmp_path / "all", stdout=stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_that_cannot_write_every_character_gets_its_escape(folders: list[Path]) -> None:
+    done = merge_elsewhere(folders, folders[0].parent / "all", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\\u2192 docs/runbooks/hosts.md" in done.stdout
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("NO_COLOR", False), ("FORCE_COLOR", True), ("", False)])
+def test_colours_are_as_pytest_has_them(folders: list[Path], variable: str, coloured: bool) -> None:
+    wanted = {variable: "1"} if variable else {}
+    done = merge_elsewhere(folders, folders[0].parent / "all", **wanted)
+    assert ("\x1b[31m" in done.stdout) is coloured
+
+
 # The folder
 
 
@@ -442,7 +562,7 @@ def test_two_merges_at_once_do_not_mix(folders: list[Path]) -> None:
 
     def one() -> None:
         start.wait(60)
-        codes.append(merge_elsewhere(folders, reports))
+        codes.append(merge_elsewhere(folders, reports).returncode)
 
     threads = [threading.Thread(target=one) for _ in range(4)]
     for thread in threads:
@@ -460,13 +580,22 @@ def test_two_merges_at_once_do_not_mix(folders: list[Path]) -> None:
     ]
 
 
-def merge_elsewhere(folders: list[Path], reports: Path) -> int:
+def merge_elsewhere(
+    folders: list[Path], reports: Path, stdout: TextIO | int = subprocess.PIPE, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """`merge` in a process of its own."""
-    import subprocess
-    import sys
-
     command = [sys.executable, "-c", "from muster.cli import main; main()", "merge", *map(str, folders)]
-    return subprocess.run([*command, "--reports", reports], capture_output=True, timeout=60, check=False).returncode
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    return subprocess.run(
+        [*command, "--reports", reports],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**inherited, **variables},
+        encoding="utf-8",
+        errors="backslashreplace",
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_folder_that_another_run_holds(folders: list[Path]) -> None:
@@ -498,4 +627,15 @@ def test_a_full_disk_leaves_the_reports_of_before(folders: list[Path], full: str
         rf"the reports are not written: .*{re.escape(str(reports))}.*No space left on device\n", done.stderr
     )
     assert sorted(each.name for each in reports.iterdir()) == [".lock", "junit.xml"]
+    assert (reports / "junit.xml").read_text("utf-8") == "of another day"
+
+
+def test_a_folder_in_the_place_of_a_report_leaves_the_reports_of_before(folders: list[Path]) -> None:
+    reports = folders[0].parent / "reports"
+    (reports / "results.jsonl").mkdir(parents=True)
+    (reports / "junit.xml").write_text("of another day", "utf-8")
+    done = merge(*folders, reports=reports)
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert done.stderr == f"the reports are not written: {reports}/results.jsonl: Is a directory\n"
+    assert sorted(each.name for each in reports.iterdir()) == [".lock", "junit.xml", "results.jsonl"]
     assert (reports / "junit.xml").read_text("utf-8") == "of another day"

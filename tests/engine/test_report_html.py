@@ -51,13 +51,14 @@ def test_the_rows_are_as_agreed(made: Made, port: int) -> None:
 
 
 def test_the_title_tells_a_browser_tab_what_matters(made: Made) -> None:
-    assert '<title id="head-title">Muster: 2 critical, 8 unknown, 1 warning</title>' in made.page
+    assert '<title id="head-title">Muster: 3 critical, 8 unknown, 1 warning</title>' in made.page
 
 
 def test_the_summary_says_what_was_looked_at(made: Made) -> None:
     summary = re.sub(r"<[^>]+>", "", made.page.partition('<p class="overall')[2].partition("</fieldset>")[0])
     assert (
-        "2 critical, 8 unknown, 1 warning, 2 skipped, 1 ok · 2 targets on 2 hosts · 8 checks not observed" in summary
+        "3 critical, 8 unknown, 1 warning, 2 skipped, 1 ok · 2 targets on 2 hosts · 8 checks not observed · "
+        "tests that are no checks: 1" in summary
     )
     assert re.search(
         r"Inventory\s*inventory\.yaml\s*Started\s*\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\s*Finished", summary

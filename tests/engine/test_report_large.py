@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from muster.report.html_page import LargePage
-from muster.verdict import Check, Tally, Verdict
+from muster.verdict import Check, Name, Tally, Verdict
 from tests.engine.report_runs import GONE, INVENTORY, Made, rows, run, steady
 from tests.engine.test_report_hostile import HOSTILE
 from tests.servers.processes import refusing_port
@@ -132,6 +132,35 @@ def test_what_is_hostile_is_text_and_no_other_script_may_run(tmp_path: Path) -> 
     assert page.count("<script>") == 1
     assert "Content-Security-Policy" in page
     assert re.search(r"script-src 'sha256-[\w+/]{43}='\"", page)
+
+
+def test_the_worst_stands_first_in_the_tables_too(tmp_path: Path) -> None:
+    tally, page = Tally(), LargePage()
+    said: dict[str, tuple[Name, ...]] = {
+        "fine": ("ok", "ok", "ok"),
+        "odd": ("warning", "warning", "warning"),
+        "ill": ("ok", "ok", "critical"),
+        "worse": ("critical", "ok", "critical"),
+        "well": ("skipped", "waived", "ok"),
+    }
+    for host, names in said.items():
+        for number, name in enumerate(names):
+            verdict = Verdict(Check(f"x_is_{number}", "X", "critical"), "host", host, host, {}, name)
+            tally.add(verdict)
+            page.add(verdict)
+    page.write(tmp_path / "page.html", tally, {})
+    written = (tmp_path / "page.html").read_text("utf-8")
+    tables = [re.findall(r"<tr><td>(.*?)</td>", each) for each in written.split("<details")[1:]]
+    assert tables == [["x is 2", "x is 0", "x is 1"], ["worse", "ill", "odd", "fine", "well"]]
+
+
+def test_a_failed_test_that_is_no_check_is_no_green_page(tmp_path: Path) -> None:
+    tally, page = Tally(), LargePage()
+    tally.add(Verdict(Check("x_is_y", "X", "critical"), "host", "here", "here", {}, "ok"))
+    page.write(tmp_path / "page.html", tally, {}, plain={"critical": 1})
+    written = (tmp_path / "page.html").read_text("utf-8")
+    assert "<title>Muster: 1 critical</title>" in written
+    assert '<p class="overall overall-critical">' in written
 
 
 def test_a_page_is_made_of_verdicts_alone(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -54,6 +55,9 @@ class Folder:
         new = [self.path / f".{name}.new" for name in names]
         try:
             yield new
+            for path in (self.path / name for name in names):
+                if path.is_dir():  # no file takes its place, and those before it would have taken theirs
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             (self.path / RUN).unlink(missing_ok=True)
             for path, name in zip(new, names, strict=True):
                 path.replace(self.path / name)

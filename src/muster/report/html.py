@@ -131,7 +131,7 @@ class HtmlReport:
         if self._large:
             self._take_rows(self._large)  # so that pytest-html does not write them first
             return
-        self._page.title = title(self._tally)
+        self._page.title = title(self._tally, self._plain)
         tests = self._page.data["tests"]
         for verdict, row, below in self._unreached.rows():
             # How many checks hang on a host is known only now.

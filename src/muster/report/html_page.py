@@ -37,6 +37,7 @@ class LargePage:
         self._unreached = Unreached()
         self._verdicts: list[Verdict] = []
         self._rows: list[tuple[Name, str]] = []
+        self._logs: dict[tuple[str, str, str], list[str]] = {}
 
     def add(self, verdict: Verdict) -> None:
         if not self.takes(verdict):
@@ -50,6 +51,10 @@ class LargePage:
     def add_row(self, verdict: Name, row: Sequence[str], below: str) -> None:
         """Add a row that is markup already: its cells, and what stands under it."""
         self._rows.append((verdict, _row(verdict, row, below)))
+
+    def add_log(self, host: str, target: str, check: str, log: str) -> None:
+        """Add what stands under the row of a verdict, below all else: markup."""
+        self._logs.setdefault((host, target, check), []).append(log)
 
     def write(
         self,
@@ -66,7 +71,7 @@ class LargePage:
         """
         head = summary(tally, about, [*notes, *self._counts.tables()], plain)
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(_document(title(tally), head, self._sorted()))
+            file.writelines(_document(title(tally, plain), head, self._sorted()))
 
     def _sorted(self) -> Iterator[str]:
         """The rows, worst first, and those of one verdict as they came."""
@@ -77,7 +82,8 @@ class LargePage:
             )
             for verdict in self._verdicts:
                 if verdict.verdict == name:
-                    yield _row(name, cells(content(verdict), name), _lines(details(verdict)))
+                    logs = self._logs.get((verdict.host, verdict.target, verdict.check.name), ())
+                    yield _row(name, cells(content(verdict), name), "\n\n".join([_lines(details(verdict)), *logs]))
             yield from (row for verdict, row in self._rows if verdict == name)
 
 

@@ -13,6 +13,9 @@ from muster.report.terminal import scope
 from muster.text import plural
 from muster.verdict import NAMES, Name, Tally, Verdict, timestamp, worst
 
+#: What a reader looks for, worst first.
+_WORRYING: tuple[Name, ...] = ("critical", "unknown", "warning")
+
 
 class Counts:
     """How many verdicts of each name every check and every host has."""
@@ -26,7 +29,7 @@ class Counts:
         self._hosts[verdict.host][verdict.verdict] += 1
 
     def tables(self) -> Iterable[str]:
-        """A folded table of the checks, by name, and one of the hosts, as they came."""
+        """A folded table of the checks, and one of the hosts: the worst first, else by name and as they came."""
         checks = {safe(name.replace("_", " ")): self._checks[name] for name in sorted(self._checks)}
         hosts = {safe(name) or "<i>from here</i>": counts for name, counts in self._hosts.items()}
         yield _table("check", checks)
@@ -38,7 +41,7 @@ def _table(subject: str, counts: Mapping[str, Counter[Name]]) -> str:
     heads = "".join(f'<th class="verdict-{name}">{name}</th>' for name in there)
     rows = "".join(
         f"<tr><td>{name}</td>{''.join(f'<td>{each[verdict]:,}</td>' for verdict in there)}</tr>"
-        for name, each in counts.items()
+        for name, each in sorted(counts.items(), key=lambda row: [-row[1][verdict] for verdict in _WORRYING])
     )
     return (
         f'<details class="counts"><summary>Verdicts by {subject} ({plural(len(counts), subject)})</summary>'
@@ -47,12 +50,13 @@ def _table(subject: str, counts: Mapping[str, Counter[Name]]) -> str:
     )
 
 
-def title(tally: Tally) -> str:
-    """What a browser's tab shows: the counts that matter."""
-    counts = tally.counts
-    worrying: tuple[Name, ...] = ("critical", "unknown", "warning")
-    named = [name for name in worrying if counts[name]] or (["ok"] if counts else [])
-    return "Muster: " + (", ".join(f"{counts[name]:,} {name}" for name in named) or "nothing judged")
+def title(tally: Tally, plain: Mapping[Name, int] | None = None) -> str:
+    """What a browser's tab shows: the counts that matter, of verdicts and of ``plain`` tests (`summary`)."""
+    if not tally.counts:
+        return "Muster: nothing judged"
+    counts = tally.counts + Counter(plain)
+    named = [name for name in _WORRYING if counts[name]] or ["ok"]
+    return "Muster: " + ", ".join(f"{counts[name]:,} {name}" for name in named)
 
 
 def summary(
@@ -60,22 +64,24 @@ def summary(
 ) -> str:
     """The head as markup: ``about`` what it is (its values are markup), ``notes`` what a reader must know of it.
 
-    ``plain`` counts the tests that are no checks; they have no verdict, and are filtered with those that do.
+    ``plain`` counts the tests that are no checks, by the verdicts that they are counted and filtered with.
     """
-    counts = tally.counts
+    counts = tally.counts + Counter(plain)
     overall = worst(name for name in NAMES if counts[name]) if counts else "unknown"
-    numbers = ", ".join(
-        f'<span class="verdict-{name}">{counts[name]:,} {name}</span>' for name in NAMES if counts[name]
-    )
+    numbers = "nothing was judged"
+    if tally.counts:
+        numbers = ", ".join(
+            f'<span class="verdict-{name}">{counts[name]:,} {name}</span>' for name in NAMES if counts[name]
+        )
+    others = f" · tests that are no checks: {sum(plain.values()):,}" if plain else ""
     boxes = "".join(
         f'<label class="verdict-{name}"><input type="checkbox" id="show-{name}" checked'
-        f"{'' if count else ' disabled'}>{name} <b>{count:,}</b></label>"
+        f"{'' if counts[name] else ' disabled'}>{name} <b>{counts[name]:,}</b></label>"
         for name in NAMES
-        for count in [counts[name] + (plain or {}).get(name, 0)]
     )
     return "\n".join(
         [
-            f'<p class="overall overall-{overall}">{numbers or "nothing was judged"} · {scope(tally)}</p>',
+            f'<p class="overall overall-{overall}">{numbers} · {scope(tally)}{others}</p>',
             *notes,
             pairs(about),
             f'<fieldset class="show"><legend>Show</legend>{boxes}</fieldset>',

@@ -29,8 +29,8 @@ LONGEST_LINE = 1 << 20
 
 CHUNK = 1 << 20
 
-#: What a run whose reports are whole ends with.
-WHOLE = (EXIT_OK, EXIT_BAD, EXIT_NETWORK, EXIT_NOTHING)
+#: What a run whose reports are whole ends with; of all shards of a run, the first of these.
+WORST_FIRST = (EXIT_BAD, EXIT_NETWORK, EXIT_OK, EXIT_NOTHING)
 
 _WHY = {
     EXIT_CONFIGURATION: ": its configuration was wrong, or a file of checks could not be collected",
@@ -101,6 +101,8 @@ class Input:
 
     def junit(self) -> Iterator[ET.Element]:
         """The parts of junit.xml, as `muster.scale.junit.parts` gives them. Raises Refused."""
+        if JUNIT not in self.file.reports:
+            raise Refused(f"{self.folder / JUNIT}: the run wrote none; run it without -p no:junitxml or --junitxml")
         with self._report(JUNIT) as stream:
             try:
                 yield from parts(stream)
@@ -110,9 +112,10 @@ class Input:
                 raise Refused(f"{self.folder / JUNIT}: {error}") from None
 
     def page(self) -> None:
-        """Look at report.html as well: nothing is read from it. Raises Refused."""
-        with self._report(PAGE):
-            pass
+        """Look at report.html as well, if the run wrote one: nothing is read from it. Raises Refused."""
+        if PAGE in self.file.reports:
+            with self._report(PAGE):
+                pass
 
     def results(self) -> Iterator[bytes]:
         """What is in results.jsonl, in pieces. Raises Refused."""
@@ -126,7 +129,7 @@ class Input:
         file, shard = self.file, f"shard {self.file.shard}/{self.file.shards}"
         if file.finished is None:
             return f"{self.folder}: {shard} has not ended, or was killed"
-        if file.exit_code not in WHOLE:
+        if file.exit_code not in WORST_FIRST:
             return f"{self.folder}: {shard} ended with {file.exit_code}{_WHY.get(file.exit_code or 0, '')}"
         if file.stopped:
             return f"{self.folder}: {shard} stopped before all was judged; run it without --maxfail"

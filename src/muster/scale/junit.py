@@ -12,6 +12,9 @@ from typing import BinaryIO, Protocol, cast
 START = b'<?xml version="1.0" encoding="utf-8"?><testsuites'
 CHUNK = 1 << 16
 
+#: Elements are nested no deeper: testsuites, testsuite, testcase, properties, property.
+DEEPEST = 5
+
 #: What a test suite counts.
 COUNTED = ("errors", "failures", "skipped", "tests")
 
@@ -76,6 +79,8 @@ def parts(stream: Readable) -> Iterator[ET.Element]:
                     suite.remove(element)
                 continue
             depth += 1
+            if depth > DEEPEST:
+                raise ValueError("is nested deeper than pytest writes it")
             if depth == 2:
                 if suite is not None or element.tag != "testsuite":
                     raise ValueError("has more in it than one test suite")

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from muster.exits import EXIT_BAD, EXIT_NOTHING
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
 from muster.report.html import MOST_ROWS
 from muster.report.html_page import LargePage
@@ -15,7 +14,7 @@ from muster.report.listing import Listing
 from muster.report.terminal import Terminal, last_line
 from muster.scale import junit
 from muster.scale.checking import found
-from muster.scale.inputs import Input, Refused
+from muster.scale.inputs import WORST_FIRST, Input, Refused
 from muster.scale.plain import PlainTests
 from muster.text import plural, printable
 from muster.verdict import Tally, timestamp
@@ -103,14 +102,12 @@ class Merged:
 
     @property
     def exit_code(self) -> int:
-        """That of one run over all: the worst of its verdicts decides, then its tests that are no checks."""
+        """That of one run over all: the worst of theirs, and of what their verdicts come to."""
         fail_on = self._inputs[0].file.selection.get("--fail-on")
-        ended = {each.file.exit_code for each in self._inputs}
-        if code := self._tally.exit_code(fail_on_warning=fail_on == "warning"):
-            return code
-        if EXIT_BAD in ended:
-            return EXIT_BAD
-        return EXIT_NOTHING if ended == {EXIT_NOTHING} else code
+        codes = {each.file.exit_code for each in self._inputs}
+        if self._tally.counts:
+            codes.add(self._tally.exit_code(fail_on_warning=fail_on == "warning"))
+        return next(code for code in WORST_FIRST if code in codes)
 
     def tell(self, terminal: Terminal) -> None:
         """Write what a run writes in its end, and when the shards ran."""

@@ -1,4 +1,4 @@
-"""Tests that are no checks, as junit.xml tells of them: they have no verdict, and are in no results.jsonl."""
+"""What only junit.xml tells: all of tests that are no checks, which have no verdict; tracebacks of live tests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PASSED: tuple[str, Name] = ("passed", "ok")
 
 
 class PlainTests:
-    """Counts them, by ``outcomes`` and by the verdict that a page filters them with (``counts``).
+    """Counts tests that are no checks, by ``outcomes`` and by the verdict that a page filters them with (``counts``).
 
-    Each is a row of ``page``, one that passed only ``with_passed``.
+    Each is a row of ``page``, one that passed only ``with_passed``; tracebacks of live tests go under their rows.
     """
 
     def __init__(self, page: LargePage, *, with_passed: bool) -> None:
@@ -38,10 +38,15 @@ class PlainTests:
         return ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.outcomes.items()))
 
     def add(self, case: ET.Element) -> None:
-        """Take in a test case, if it is of such a test."""
-        if any(each.get("name") == "verdict" for each in case.iterfind("properties/property")):
-            return
+        """Take in a test case."""
         said = next((child for tag in _OUTCOMES for child in case.iterfind(tag)), None)
+        about = {each.get("name"): each.get("value", "") for each in case.iterfind("properties/property")}
+        if "verdict" in about:
+            # What Muster itself says is the message too; pytest shortens that of a traceback.
+            if said is not None and said.text and said.text not in said.get("message", ""):
+                host, target, check = (about.get(name, "") for name in ("host", "target", "check"))
+                self._page.add_log(host, target, check, _log(case, said.text))
+            return
         outcome, name = _PASSED if said is None else _OUTCOMES[said.tag]
         self.outcomes[outcome] += 1
         self.counts[name] += 1
@@ -52,8 +57,13 @@ class PlainTests:
         row["check"] = safe(f"{case.get('classname')}::{case.get('name')}")
         row["seconds"] = duration(_seconds(case))
         why = "" if said is None else said.text or said.get("message") or ""
-        texts = [why, *(each.text or "" for each in case.iterfind("system-out"))]
-        self._page.add_row(name, cells(row, name), escape(printable_lines("\n".join(filter(None, texts)))))
+        self._page.add_row(name, cells(row, name), _log(case, why))
+
+
+def _log(case: ET.Element, why: str) -> str:
+    """Why a test failed and what it printed, as markup."""
+    texts = [why, *(each.text or "" for each in case.iterfind("system-out"))]
+    return escape(printable_lines("\n".join(filter(None, texts))))
 
 
 def _seconds(case: ET.Element) -> float:

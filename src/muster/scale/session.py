@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from muster.run import Run
 
 #: What of pytest's own options decides which tests are selected.
-_SELECTING = {"-k": "keyword", "-m": "markexpr", "--deselect": "deselect", "--fail-on": "fail_on"}
+_SELECTING = {
+    "-k": "keyword",
+    "-m": "markexpr",
+    "--deselect": "deselect",
+    "--ignore": "ignore",
+    "--ignore-glob": "ignore_glob",
+    "--lf": "lf",
+    "--fail-on": "fail_on",
+}
 
 
 class ShardSession:
@@ -152,7 +160,7 @@ class ShardSession:
 
     def _selection(self) -> dict[str, str]:
         inventory = self._suite.inventory
-        option: Callable[[str], Any] = self._config.getoption
+        option: Callable[..., Any] = self._config.getoption
         said = {
             "muster": version("pytest-muster"),
             "inventory": fingerprint(
@@ -161,7 +169,7 @@ class ShardSession:
             "checks": self._checks,
             "arguments": " ".join(_relative(argument, self._config.rootpath) for argument in self._config.args),
             "--limit": option("--limit") or "",
-            **{name: str(option(word) or "") for name, word in _SELECTING.items()},
+            **{name: str(option(word, None) or "") for name, word in _SELECTING.items()},
         }
         return {name: printable(text) for name, text in said.items()}
 
