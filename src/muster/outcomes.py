@@ -148,7 +148,7 @@ def verdict_of(
         error = AssertionError(str(error))
     if error is None or isinstance(error, AssertionError):
         return judged(check, target, seen, measure, error, redact)
-    if not isinstance(error, Unobserved):
+    if not isinstance(error, Unobserved | DoesNotApply):
         cause = "internal" if case else _cause(error)
         error = broken(error) if cause == "internal" else Unobserved(cause, f"{type(error).__name__}: {error}")
     return unjudged(check, target, error, redact, seen)

@@ -22,7 +22,7 @@ from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
 from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING
 from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
-from muster.probes import Unobserved
+from muster.probes import DoesNotApply, Unobserved
 from muster.report import terminal
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
 from muster.report.junit import MANY, explanation, properties
@@ -250,7 +250,7 @@ class Run:
         item.user_properties.extend(properties(verdict))
         report.user_properties = list(item.user_properties)
         self._attach(report, verdict)
-        if case:
+        if case or isinstance(call.excinfo and call.excinfo.value, DoesNotApply):
             return shape(report, verdict, item)
         if verdict.verdict == "warning":
             report.outcome, report.longrepr = "passed", None
