@@ -21,7 +21,7 @@ import pytest
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
 from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING
-from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
+from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, worst_of
 from muster.probes import DoesNotApply, Unobserved
 from muster.report import terminal
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
@@ -63,6 +63,7 @@ class Run:
         self._interrupted = False
         self._on_interrupt: Any = None
         self._selected = 0
+        self._failed_subtests: list[BaseException] | None = None
         self._judged = False
         self._nothing = False
         self._unwritten: OSError | None = None
@@ -233,6 +234,20 @@ class Run:
         return plugins.subset_hook_caller("pytest_runtest_logreport", writers)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Let a test fail whose subtests failed: its one verdict is for all of them."""
+        self._failed_subtests = failed = []
+        try:
+            yield
+        except pytest.skip.Exception:
+            if not failed:
+                raise
+        finally:
+            self._failed_subtests = None
+        if failed:
+            raise worst_of(failed)
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -242,6 +257,11 @@ class Run:
             return report
         function = getattr(item, "function", None)
         if function is None or not isinstance(target_of(item), Target):
+            return report
+        if self._failed_subtests is not None:  # the test runs yet
+            if report.failed and call.excinfo:
+                self._failed_subtests.append(call.excinfo.value)
+            report.when, report.outcome, report.longrepr = "setup", "passed", None
             return report
         target, case = target_of(item), self.collection.case_of(item)
         seen = [self.suite.observation(target, need) for need in (case.needs if case else ())]
@@ -269,6 +289,8 @@ class Run:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if isinstance(report, pytest.SubtestReport):
+            make_harmless(report, self.suite.redact)  # its output was added after `pytest_runtest_makereport`
         said = getattr(report, "muster", None)
         if said is None or self.is_worker:
             return
