@@ -212,7 +212,7 @@ def unjudged(
     )
 
 
-def said(failure: AssertionError) -> str:
+def said(failure: BaseException) -> str:
     """The message of an assertion, without what pytest's rewriting adds below it.
 
     Where there is no message, pytest's words stand for it, without how it came to each part of a part.

@@ -20,7 +20,7 @@ import pytest
 
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
-from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING
+from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK
 from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, worst_of
 from muster.probes import DoesNotApply, Unobserved
 from muster.report import terminal
@@ -236,7 +236,8 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
         """Let a test fail whose subtests failed: its one verdict is for all of them."""
-        self._failed_subtests = failed = []
+        failed: list[BaseException] = []
+        self._failed_subtests = failed
         try:
             yield
         except pytest.skip.Exception:
@@ -385,7 +386,8 @@ class Run:
         stopped = status == pytest.ExitCode.INTERRUPTED and not self._collection_failed
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or stopped:
             ours = self.tally.exit_code(fail_on_warning=self.config.getoption("--fail-on") == "warning")
-            return ours or (EXIT_BAD if status != pytest.ExitCode.OK else ours)
+            whole = status == pytest.ExitCode.OK and sum(self.tally.counts.values()) >= self._selected
+            return ours or (EXIT_OK if whole else EXIT_BAD)
         return status
 
     def pytest_unconfigure(self) -> None:

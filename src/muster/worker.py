@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,9 @@ CHANNEL = "muster"
 
 #: What ends a worker amid the test that it runs, as Ctrl-C does. Any other text ends it after that test: the reason.
 INTERRUPT = "interrupt"
+
+#: Under this name a worker that a test ended by `pytest.exit` leaves why, and the exit code, to its controller.
+LEFT = "muster_left"
 
 
 class Worker:
@@ -64,6 +67,17 @@ class Worker:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             return True
         return None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except pytest.exit.Exception as leaving:
+            self._run.config.workeroutput[LEFT] = (leaving.msg, leaving.returncode)  # type: ignore[attr-defined]
+            leaving.returncode = (
+                None  # xdist takes a worker that ends early with another code than Ctrl-C's for broken
+            )
+            raise
 
     def tell(self, report: pytest.TestReport) -> None:
         """Tell of a check that was judged on the quick path: one report is enough."""

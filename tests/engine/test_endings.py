@@ -67,6 +67,30 @@ def test_whatever_ends_a_check_is_the_verdict_of_that_check(tmp_path: Path, opti
     assert made.terminal.splitlines()[-1].startswith("muster: 6 skipped, 6 unknown, 2 critical")
 
 
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize(("code", "wanted"), [("", 1), (", 0", 1), (", 7", 7)], ids=["no-code", "0", "7"])
+def test_a_test_that_ends_the_run_does_not_make_it_green(
+    tmp_path: Path, options: tuple[str, ...], code: str, wanted: int
+) -> None:
+    checks = f"""
+import pytest
+
+def test_it(host, target):
+    if target.name == "b":
+        pytest.exit("seen enough"{code})
+
+def test_other(host):
+    pass
+"""
+    made = run(tmp_path, *options, checks=checks, inventory=inventory(a=LOCAL, b=LOCAL, c=LOCAL))
+    assert made.code == wanted, made.terminal
+    assert "Exit: seen enough" in made.terminal
+    assert "INTERNALERROR" not in made.terminal
+    assert "checks not judged" in made.terminal.splitlines()[-1]
+    assert {each["verdict"] for each in made.results} == {"ok"}
+    assert made.junit[0].get("tests") == str(len(made.results))
+
+
 SUBTESTS = (
     HEAD
     + '''
