@@ -34,7 +34,7 @@ CHANNEL = "muster"
 #: What ends a worker amid the test that it runs, as Ctrl-C does. Any other text ends it after that test: the reason.
 INTERRUPT = "interrupt"
 
-#: Under this name a worker that a test ended by `pytest.exit` leaves why, and the exit code, to its controller.
+#: Under this name a worker that cannot go on leaves why, and the exit code, to its controller.
 LEFT = "muster_left"
 
 
@@ -69,11 +69,19 @@ class Worker:
         return None
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except pytest.UsageError as wrong:
+            self._leave("\n".join(map(str, wrong.args)), pytest.ExitCode.USAGE_ERROR)
+            raise
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         try:
             return (yield)
         except pytest.exit.Exception as leaving:
-            self._run.config.workeroutput[LEFT] = (leaving.msg, leaving.returncode)  # type: ignore[attr-defined]
+            self._leave(leaving.msg, leaving.returncode)
             leaving.returncode = (
                 None  # xdist takes a worker that ends early with another code than Ctrl-C's for broken
             )
@@ -88,6 +96,9 @@ class Worker:
         if isinstance(report, pytest.CollectReport):
             report.longrepr = report.longreprtext  # by its text, xdist knows what another worker has told already
         return to_plain(report) if is_whole(report) else None
+
+    def _leave(self, why: str, code: int | None) -> None:
+        self._run.config.workeroutput[LEFT] = (why, None if code is None else int(code))  # type: ignore[attr-defined]
 
     def _begin(self, session: pytest.Session) -> None:
         """Ask the hosts of what this worker was told to run since; where xdist deals, each when it is first used."""

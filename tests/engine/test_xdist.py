@@ -214,6 +214,13 @@ def test_a_wrong_inventory_is_told_once_and_no_worker_is_started(tmp_path: Path)
     assert "Traceback" not in made.terminal
 
 
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    made = run(tmp_path, "-n", "2", "no_such_folder", checks=CHECKS, inventory=HERE)
+    assert made.code == 4
+    assert "Exit: file or directory not found: no_such_folder" in made.terminal
+    assert "INTERNALERROR" not in made.terminal
+
+
 def test_nothing_selected_is_nothing_selected(tmp_path: Path) -> None:
     made = run(tmp_path, "-n", "2", "-k", "no_such_name", checks=CHECKS, inventory=HERE)
     assert made.code == 5, made.terminal
