@@ -178,7 +178,7 @@ def judged(
     return Verdict(
         check,
         target.kind,
-        _host_name(target),
+        host_name(target),
         target.name,
         target.labels,
         verdict,
@@ -200,7 +200,7 @@ def unjudged(
     return Verdict(
         check,
         target.kind,
-        _host_name(target),
+        host_name(target),
         target.name,
         target.labels,
         verdict,
@@ -221,7 +221,8 @@ def said(failure: BaseException) -> str:
     return text or "the assertion failed without a message"
 
 
-def _host_name(target: Target) -> str:
+def host_name(target: Target) -> str:
+    """The host that a verdict on a target names; empty at the top level."""
     return target.name if isinstance(target, Host) else target.host or ""
 
 

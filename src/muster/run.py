@@ -21,6 +21,7 @@ import pytest
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
 from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK
+from muster.judge import host_name
 from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, worst_of
 from muster.probes import DoesNotApply, Unobserved
 from muster.report import terminal
@@ -49,7 +50,7 @@ class Run:
         self.suite = suite
         self.id = uuid.uuid4().hex
         self.tally = Tally()
-        self.listing = Listing(config.get_verbosity())
+        self.listing = Listing(config.get_verbosity(), map(host_name, suite.targets))
         self.is_worker = hasattr(config, "workerinput")
         self.many = False
         self.dry = bool(config.getoption("muster_dry_run"))
