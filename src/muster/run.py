@@ -20,7 +20,7 @@ import pytest
 
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
-from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK
+from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NETWORK, EXIT_NOTHING, EXIT_OK
 from muster.judge import host_name
 from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, worst_of
 from muster.probes import DoesNotApply, Unobserved
@@ -69,6 +69,7 @@ class Run:
         self._nothing = False
         self._unwritten: OSError | None = None
         self._collection_failed = False
+        self._failed_apart = False  # a test, or a teardown, that has no verdict
         self._thresholds = gc.get_threshold()
 
     # Reports
@@ -294,7 +295,10 @@ class Run:
         if isinstance(report, pytest.SubtestReport):
             make_harmless(report, self.suite.redact)  # its output was added after `pytest_runtest_makereport`
         said = getattr(report, "muster", None)
-        if said is None or self.is_worker:
+        if self.is_worker:
+            return
+        if said is None:
+            self._failed_apart = self._failed_apart or report.failed
             return
         verdict = said if isinstance(said, Verdict) else Verdict.from_plain(said)
         vars(report)["muster"] = verdict
@@ -388,6 +392,8 @@ class Run:
         if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or stopped:
             ours = self.tally.exit_code(fail_on_warning=self.config.getoption("--fail-on") == "warning")
             whole = status == pytest.ExitCode.OK and sum(self.tally.counts.values()) >= self._selected
+            if ours == EXIT_NETWORK and self._failed_apart:
+                return EXIT_BAD
             return ours or (EXIT_OK if whole else EXIT_BAD)
         return status
 

@@ -91,6 +91,14 @@ def test_other(host):
     assert made.junit[0].get("tests") == str(len(made.results))
 
 
+def test_what_fails_without_a_verdict_is_not_for_want_of_the_network(tmp_path: Path, refused_port: int) -> None:
+    checks = "def test_it(host):\n    pass\n\ndef test_about_no_target():\n    assert False, 'wrong'\n"
+    down = {"connection": {"address": "127.0.0.1", "port": refused_port, "user": "ops"}}
+    made = run(tmp_path, checks=checks, inventory=inventory(down=down))
+    assert [each["cause"] for each in made.results] == ["network"]
+    assert made.code == 1
+
+
 SUBTESTS = (
     HEAD
     + '''
