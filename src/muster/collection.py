@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +157,8 @@ class Collection:
         if is_live(inspect.signature(function).parameters):
             read_check(function)
             return None
-        return read_case(function, self._suite.needs)
+        case = read_case(function, self._suite.needs)
+        return replace(case, function=_in_our_words(function))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "target" not in metafunc.fixturenames:
@@ -201,6 +204,21 @@ class Collection:
         places = {target: place for place, target in enumerate(self._suite.targets)}
         last = len(places)
         items.sort(key=lambda item: places.get(target_of(item), last) if self.case_of(item) else last + 1)
+
+
+def _in_our_words(function: Callable[..., Any]) -> Callable[..., None]:
+    """The function of a check with what is known outside of pytest for pytest's own ways to end a test."""
+
+    @wraps(function)
+    def called(**arguments: Any) -> None:
+        try:
+            function(**arguments)
+        except (pytest.skip.Exception, pytest.xfail.Exception) as reason:
+            raise DoesNotApply(str(reason)) from None
+        except pytest.fail.Exception as wrong:
+            raise AssertionError(str(wrong)) from None
+
+    return called
 
 
 def target_of(item: pytest.Item) -> Any:

@@ -17,7 +17,7 @@ from muster.report import terminal
 from muster.scheduling import HostScheduling
 from muster.shares import LIVE, NONE, Roster, deal
 from muster.targets import RUNNER, Host
-from muster.worker import CHANNEL, INTERRUPT
+from muster.worker import CHANNEL, INTERRUPT, LEFT
 
 if TYPE_CHECKING:
     from execnet import Channel
@@ -72,6 +72,8 @@ class Controller:
             self._run.expect(len(ids), about_targets, self._roster.without_target)
 
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
+        if left := getattr(node, "workeroutput", {}).get(LEFT):
+            pytest.exit(*left)
         if error == "keyboard-interrupt":
             raise KeyboardInterrupt
         if error is not None:
@@ -117,6 +119,9 @@ class Controller:
         self._session = session
         try:
             result = yield
+        except pytest.exit.Exception:
+            self._tell_all(INTERRUPT)
+            raise
         except KeyboardInterrupt as interrupt:
             if type(interrupt) is KeyboardInterrupt:
                 self._tell_all(INTERRUPT)

@@ -110,8 +110,11 @@ def judge(case: Case, target: Target, host: Host, observations: Observations, re
     """Call the check with its facts and say what comes of it.
 
     A fact that could not be observed makes the verdict unknown, one that does not apply makes it
-    skipped, and the check is not called. An exception other than an assertion is a fault of the check:
-    unknown, with cause ``internal``.
+    skipped, and the check is not called. The check may raise either itself. Any other exception than an
+    assertion is a fault of the check: unknown, with cause ``internal``.
+
+    Raises:
+        KeyboardInterrupt: it came while the check ran.
     """
     measure = Measure(target.limits)
     arguments: dict[str, Any] = {}
@@ -132,9 +135,11 @@ def judge(case: Case, target: Target, host: Host, observations: Observations, re
         case.function(**arguments)
     except AssertionError as wrong:
         failure = wrong
-    except Unobserved as unobserved:
-        return unjudged(case.check, target, unobserved, redact, seen)
-    except Exception as fault:
+    except (Unobserved, DoesNotApply) as reason:
+        return unjudged(case.check, target, reason, redact, seen)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # sys.exit() in a check, too, ends that check and no more
         return unjudged(case.check, target, broken(fault), redact, seen)
     return judged(case.check, target, seen, measure, failure, redact)
 
@@ -173,7 +178,7 @@ def judged(
     return Verdict(
         check,
         target.kind,
-        _host_name(target),
+        host_name(target),
         target.name,
         target.labels,
         verdict,
@@ -195,7 +200,7 @@ def unjudged(
     return Verdict(
         check,
         target.kind,
-        _host_name(target),
+        host_name(target),
         target.name,
         target.labels,
         verdict,
@@ -207,7 +212,7 @@ def unjudged(
     )
 
 
-def said(failure: AssertionError) -> str:
+def said(failure: BaseException) -> str:
     """The message of an assertion, without what pytest's rewriting adds below it.
 
     Where there is no message, pytest's words stand for it, without how it came to each part of a part.
@@ -216,7 +221,8 @@ def said(failure: AssertionError) -> str:
     return text or "the assertion failed without a message"
 
 
-def _host_name(target: Target) -> str:
+def host_name(target: Target) -> str:
+    """The host that a verdict on a target names; empty at the top level."""
     return target.name if isinstance(target, Host) else target.host or ""
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
-from muster.judge import Case, Measure, broken, judged, unjudged
+from muster.judge import Case, Measure, broken, judged, said, unjudged
 from muster.observations import Observation
 from muster.probes import Cause, DoesNotApply, Unobserved
 from muster.report.junit import explanation, properties
@@ -148,10 +148,20 @@ def verdict_of(
         error = AssertionError(str(error))
     if error is None or isinstance(error, AssertionError):
         return judged(check, target, seen, measure, error, redact)
-    if not isinstance(error, Unobserved):
+    if not isinstance(error, Unobserved | DoesNotApply):
         cause = "internal" if case else _cause(error)
         error = broken(error) if cause == "internal" else Unobserved(cause, f"{type(error).__name__}: {error}")
     return unjudged(check, target, error, redact, seen)
+
+
+def worst_of(failures: Sequence[BaseException]) -> BaseException:
+    """What a test fails of whose subtests failed of these: what is wrong, all of it, before what is not known."""
+    wrong = [each for each in failures if isinstance(each, AssertionError | pytest.fail.Exception)]
+    if len(wrong) < 2:
+        return (wrong or failures)[0]
+    made = AssertionError("; ".join(map(said, wrong)))
+    made.__cause__ = wrong[0]
+    return made
 
 
 def _is_answer(error: BaseException | None) -> bool:

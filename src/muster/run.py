@@ -20,9 +20,10 @@ import pytest
 
 from muster.collection import Collection, measure_of, target_of
 from muster.declaration import described
-from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING
-from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of
-from muster.probes import Unobserved
+from muster.exits import EXIT_BAD, EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK
+from muster.judge import host_name
+from muster.outcomes import Place, make_harmless, quick_reports, shape, verdict_of, worst_of
+from muster.probes import DoesNotApply, Unobserved
 from muster.report import terminal
 from muster.report.folder import JUNIT, PAGE, RESULTS, Folder
 from muster.report.junit import MANY, explanation, properties
@@ -49,7 +50,7 @@ class Run:
         self.suite = suite
         self.id = uuid.uuid4().hex
         self.tally = Tally()
-        self.listing = Listing(config.get_verbosity())
+        self.listing = Listing(config.get_verbosity(), map(host_name, suite.targets))
         self.is_worker = hasattr(config, "workerinput")
         self.many = False
         self.dry = bool(config.getoption("muster_dry_run"))
@@ -63,11 +64,12 @@ class Run:
         self._interrupted = False
         self._on_interrupt: Any = None
         self._selected = 0
+        self._failed_subtests: list[BaseException] | None = None
         self._judged = False
         self._nothing = False
         self._unwritten: OSError | None = None
         self._collection_failed = False
-        self._failed_unjudged = False
+        self._failed_unjudged = False  # a test, or a teardown, that has no verdict
         self._thresholds = gc.get_threshold()
 
     # Reports
@@ -234,6 +236,21 @@ class Run:
         return plugins.subset_hook_caller("pytest_runtest_logreport", writers)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Let a test fail whose subtests failed: its one verdict is for all of them."""
+        failed: list[BaseException] = []
+        self._failed_subtests = failed
+        try:
+            yield
+        except pytest.skip.Exception:
+            if not failed:
+                raise
+        finally:
+            self._failed_subtests = None
+        if failed:
+            raise worst_of(failed)
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -244,6 +261,11 @@ class Run:
         function = getattr(item, "function", None)
         if function is None or not isinstance(target_of(item), Target):
             return report
+        if self._failed_subtests is not None:  # the test runs yet
+            if report.failed and call.excinfo:
+                self._failed_subtests.append(call.excinfo.value)
+            report.when, report.outcome, report.longrepr = "setup", "passed", None
+            return report
         target, case = target_of(item), self.collection.case_of(item)
         seen = [self.suite.observation(target, need) for need in (case.needs if case else ())]
         measure = measure_of(item)
@@ -251,7 +273,7 @@ class Run:
         item.user_properties.extend(properties(verdict))
         report.user_properties = list(item.user_properties)
         self._attach(report, verdict)
-        if case:
+        if case or isinstance(call.excinfo and call.excinfo.value, DoesNotApply):
             return shape(report, verdict, item)
         if verdict.verdict == "warning":
             report.outcome, report.longrepr = "passed", None
@@ -270,6 +292,8 @@ class Run:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if isinstance(report, pytest.SubtestReport):
+            make_harmless(report, self.suite.redact)  # its output was added after `pytest_runtest_makereport`
         if self.is_worker:
             return
         said = getattr(report, "muster", None)
@@ -369,7 +393,8 @@ class Run:
             if self._failed_unjudged or self._collection_failed:
                 return EXIT_BAD
             ours = self.tally.exit_code(fail_on_warning=self.config.getoption("--fail-on") == "warning")
-            return ours or (EXIT_BAD if status != pytest.ExitCode.OK else ours)
+            whole = status == pytest.ExitCode.OK and sum(self.tally.counts.values()) >= self._selected
+            return ours or (EXIT_OK if whole else EXIT_BAD)
         return status
 
     def pytest_unconfigure(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,9 @@ CHANNEL = "muster"
 
 #: What ends a worker amid the test that it runs, as Ctrl-C does. Any other text ends it after that test: the reason.
 INTERRUPT = "interrupt"
+
+#: Under this name a worker that cannot go on leaves why, and the exit code, to its controller.
+LEFT = "muster_left"
 
 
 class Worker:
@@ -65,6 +68,25 @@ class Worker:
             return True
         return None
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except pytest.UsageError as wrong:
+            self._leave("\n".join(map(str, wrong.args)), pytest.ExitCode.USAGE_ERROR)
+            raise
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except pytest.exit.Exception as leaving:
+            self._leave(leaving.msg, leaving.returncode)
+            leaving.returncode = (
+                None  # xdist takes a worker that ends early with another code than Ctrl-C's for broken
+            )
+            raise
+
     def tell(self, report: pytest.TestReport) -> None:
         """Tell of a check that was judged on the quick path: one report is enough."""
         self._log_without_terminal(report=whole(report))
@@ -74,6 +96,9 @@ class Worker:
         if isinstance(report, pytest.CollectReport):
             report.longrepr = report.longreprtext  # by its text, xdist knows what another worker has told already
         return to_plain(report) if is_whole(report) else None
+
+    def _leave(self, why: str, code: int | None) -> None:
+        self._run.config.workeroutput[LEFT] = (why, None if code is None else int(code))  # type: ignore[attr-defined]
 
     def _begin(self, session: pytest.Session) -> None:
         """Ask the hosts of what this worker was told to run since; where xdist deals, each when it is first used."""

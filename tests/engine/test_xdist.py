@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -133,10 +134,11 @@ def cases(made: Made) -> list[Any]:
 
 
 def listed(made: Made) -> list[str]:
-    """The listing of a run, in whatever order of hosts."""
+    """The hosts of a listing in its order, with what it says of each in whatever order."""
     _, _, below = made.terminal.partition("\nasked ")
     listing = below.partition("\n- Generated html")[0]
-    return sorted(line for line in listing[listing.index("\nfar-") if "\nfar-" in listing else 0 :].splitlines())
+    by_host = re.split(r"\n(?=\S)", listing[listing.index("\nfar-") + 1 :])
+    return ["\n".join([each.partition("\n")[0], *sorted(each.splitlines()[1:])]) for each in by_host]
 
 
 def drawn(made: Made) -> list[str]:
@@ -212,6 +214,13 @@ def test_a_wrong_inventory_is_told_once_and_no_worker_is_started(tmp_path: Path)
     assert made.terminal.startswith("Exit: the inventory is wrong, nothing was contacted\n")
     assert "worker" not in made.terminal
     assert "Traceback" not in made.terminal
+
+
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    made = run(tmp_path, "-n", "2", "no_such_folder", checks=CHECKS, inventory=HERE)
+    assert made.code == 4
+    assert "Exit: file or directory not found: no_such_folder" in made.terminal
+    assert "INTERNALERROR" not in made.terminal
 
 
 def test_nothing_selected_is_nothing_selected(tmp_path: Path) -> None:

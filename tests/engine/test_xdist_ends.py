@@ -149,6 +149,16 @@ def test_workers_that_die_while_they_collect_end_the_run(tmp_path: Path) -> None
     assert made.code == 4
 
 
+def test_a_death_before_the_hosts_are_dealt_leaves_none_of_them_green(tmp_path: Path) -> None:
+    dies = "import os\n\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw1':\n    os._exit(3)\n\n\n"
+    checks = f"{dies}def test_it(host):\n    pass\n"
+    made = run(tmp_path, "-n", "2", "--max-worker-restart", "0", checks=checks, inventory=HERE)
+    # Whether the other has told what it collected when the first dies is chance.
+    assert made.code in (1, 4), made.terminal
+    assert re.search(r"every worker died before .*: gw1|not judged: its worker died \(gw1 did\)", made.terminal)
+    assert {each["verdict"] for each in made.results} <= {"unknown"}
+
+
 @pytest.mark.parametrize("to", ["all", "controller", "worker"])
 def test_ctrl_c_ends_all_workers_and_keeps_what_was_judged(tmp_path: Path, to: str) -> None:
     with Sshd() as host:

@@ -52,7 +52,7 @@ def test_ctrl_c_while_gathering_leaves_no_connection_and_no_process(tmp_path: Pa
         }
         options = (str(tmp_path / "test_slow.py"), "checks", "-k", "not zz", *["--full-trace"] * trace)
         with _started(tmp_path, inventory, *options) as process:
-            connected, _ = sshd.accept()
+            connected = _reached(sshd, process)
             wait_for(lambda: server.asked("/slow-headers") == 1, "the request")
             wait_for(lambda: any(_is_sleep(pid) for pid in children(process.pid)), "the command")
             below = children(process.pid)
@@ -133,6 +133,16 @@ def _started(folder: Path, inventory: object, *options: str) -> Iterator[subproc
             yield process
         finally:
             process.kill()
+
+
+def _reached(server: socket.socket, process: subprocess.Popen[str]) -> socket.socket:
+    """The first connection of a run; where there is none, what the run said of why."""
+    server.settimeout(30)
+    try:
+        return server.accept()[0]
+    except TimeoutError:
+        process.kill()
+        pytest.fail(f"the run did not connect within 30 s: {process.communicate()[0]}")
 
 
 def _interrupt(process: subprocess.Popen[str]) -> str:

@@ -35,12 +35,13 @@ class Listing:
     With ``verbosity`` above 0 every verdict stands by itself, with all that was observed; below 0 only those that are
     not ok are shown. At 0, a small run shows all and a large one those that are not ok; the checks of a target that
     could not look for one and the same reason are one entry. A host that is down is always one line. Above
-    `MOST` each check is one entry instead, with the first of its targets.
+    `MOST` each check is one entry instead, with the first of its targets. ``hosts`` are the names of those that are
+    expected, in the order to show them, whichever is judged first.
     """
 
-    def __init__(self, verbosity: int) -> None:
+    def __init__(self, verbosity: int, hosts: Iterable[str] = ()) -> None:
         self._verbosity = verbosity
-        self._by_host: dict[str, list[Verdict]] = {}
+        self._by_host: dict[str, list[Verdict]] = {host: [] for host in hosts}
         self._ok: dict[str, int] = {}
         self._down: dict[str, list[Verdict]] = {}
         self._count = 0
@@ -60,7 +61,7 @@ class Listing:
             listed.append(verdict)
 
     def write(self, terminal: Any) -> None:
-        """Write what there is to say of each host, in the order in which they were judged."""
+        """Write what there is to say of each host."""
         width = max(40, shutil.get_terminal_size((80, 24)).columns) - 1
         shown = sum(map(len, self._by_host.values())) + len(self._down)
         if self._verbosity <= 0 and shown > MOST:
