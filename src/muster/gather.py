@@ -178,8 +178,9 @@ class _Visit:
                         group.create_task(self._run(shell.ask, batch))
                 if samples:
                     group.create_task(self._run(shell.sample, samples))
-                for question in list(self._left):
-                    if not isinstance(question, Command | Sample):
+                if others := [question for question in self._left if not isinstance(question, Command | Sample)]:
+                    await asyncio.wait([self._imported])
+                    for question in others:
                         group.create_task(self._ask(question))
         except TimeoutError:
             self.give_up(f"the host's deadline of {deadline:g} s passed")
@@ -205,7 +206,6 @@ class _Visit:
                 self._fail(question, _fault(question, error))
 
     async def _ask(self, question: Question) -> None:
-        await asyncio.wait([self._imported])
         began = time.monotonic()
         try:
             # Engines and database servers bound by themselves what they are asked at once.

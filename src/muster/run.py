@@ -179,12 +179,13 @@ class Run:
     def _judge(self, session: pytest.Session) -> None:
         """Pytest's own loop, with the quick path for the items that can take it."""
         self.many = len(session.items) > MANY
-        ordinary = [item for item in session.items if not self.collection.is_quick(item)]
+        quick = [self.collection.is_quick(item) for item in session.items]
+        ordinary = [item for item, is_quick in zip(session.items, quick, strict=True) if not is_quick]
         upcoming = iter([*ordinary[1:], None])
-        for number, item in enumerate(session.items):
+        for number, (item, is_quick) in enumerate(zip(session.items, quick, strict=True)):
             if self.many and number % MANY == 0:
                 self._let_go_of_reports()
-            if self.collection.is_quick(item):
+            if is_quick:
                 self.judge_quickly(item)
                 if self._all_quick and (case := self.collection.case_of(item)):
                     self.suite.forget(case, target_of(item))

@@ -35,7 +35,9 @@ FACTS: Mapping[str, Callable[[], Any]] = {
 }
 
 
-def gather_now(self: Gatherer, plan: Plan, observations: Observations, progress: object = None) -> None:
+def gather_now(
+    self: Gatherer, plan: Plan, observations: Observations, progress: object = None, *, keep: bool = True
+) -> None:
     """Stands for `Gatherer.gather_now`."""
     now = time.time()
     for asks in plan.hosts.values():

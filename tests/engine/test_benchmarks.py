@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,9 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.benchmarks import page
+from tests.benchmarks import judging, page
 from tests.benchmarks.__main__ import BENCHMARKS, table
 from tests.benchmarks.contest import (
+    PYTEST,
+    ROOT,
     Contender,
     Contest,
     ContestError,
@@ -145,6 +148,16 @@ def test_programs_run_in_turn_and_what_is_done_after_each_is_not_theirs(tmp_path
     assert [len(figure.theirs) for figure in figures(contest, taken)] == [1, 0]
     assert sum(line.startswith("round 2 of 2: a, ") for line in told) == 1
     assert served(contest, taken) is None
+
+
+def test_a_run_with_facts_in_memory_judges_them(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "test_all.py").write_text(judging.checks())
+    (tmp_path / "inventory.yaml").write_text(judging.INVENTORY.replace(str(judging.HOSTS), "0002"))
+    command = (*PYTEST, "-p", "in_memory", "--inventory", "inventory.yaml")
+    here = {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests/benchmarks"), *sys.path])}
+    held(Contest([Contender("muster", command, tmp_path, here)], []), 1, tell=lambda said: None)
+    assert (tmp_path / "reports/results.jsonl").read_text().count('"verdict":"ok"') == 2 * judging.CHECKS
 
 
 def test_what_the_servers_took_is_told_apart(tmp_path: Path) -> None:
