@@ -26,6 +26,11 @@ EXPORTER = "prometheus-blackbox-exporter"
 #: Probes of the exporter that are under way at a time: with fewer and with more it takes longer.
 AT_A_TIME = 200
 
+#: The one check that says what each of the others looks at.
+SAME = "endpoint_json_is_expected"
+
+BARS = {"requests in sequence": 60, "requests with 50 threads": 2, "blackbox exporter": 1}
+
 IN_SEQUENCE = """\
 import sys
 import requests
@@ -96,6 +101,7 @@ def contest() -> Iterator[Contest]:
         yield Contest(
             [
                 Contender("muster", (*muster, "-p", "no:html"), folder),
+                Contender("muster, one check", (*muster, "-p", "no:html", "-k", SAME), folder),
                 Contender("muster with HTML", muster, folder),
                 Contender(
                     "requests in sequence",
@@ -112,12 +118,11 @@ def contest() -> Iterator[Contest]:
                 ),
             ],
             [
-                Bar("muster", "requests in sequence", at_least=60),
-                Bar("muster", "requests with 50 threads", at_least=2),
-                Bar("muster", "blackbox exporter", at_least=1),
-                Bar("muster with HTML", "requests in sequence", at_least=60),
-                Bar("muster with HTML", "requests with 50 threads", at_least=2),
-                Bar("muster with HTML", "blackbox exporter", at_least=1),
+                *(
+                    Bar(ours, theirs, at_least=bar)
+                    for ours in ("muster", "muster, one check", "muster with HTML")
+                    for theirs, bar in BARS.items()
+                ),
             ],
             servers=[origins.pid, pid],
             on=[*versions("requests"), f"blackbox exporter {_version()}"],
