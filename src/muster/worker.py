@@ -82,9 +82,8 @@ class Worker:
             return (yield)
         except pytest.exit.Exception as leaving:
             self._leave(leaving.msg, leaving.returncode)
-            leaving.returncode = (
-                None  # xdist takes a worker that ends early with another code than Ctrl-C's for broken
-            )
+            # xdist takes a worker that ends early with another code than Ctrl-C's for broken.
+            leaving.returncode = None
             raise
 
     def tell(self, report: pytest.TestReport) -> None:
