@@ -253,7 +253,7 @@ class _Visit:
             case Unobserved():
                 self._fail(question, answer)
             case Samples():
-                self._land(question, answer, answer.first.seconds + answer.second.seconds, 1)
+                self._land(question, answer, answer.first.seconds + shell.SAMPLED_APART + answer.second.seconds, 1)
             case Output():
                 self._land(question, answer, answer.seconds, 1)
 

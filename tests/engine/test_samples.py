@@ -25,6 +25,7 @@ def test_a_sample_holds_both_answers_and_a_second_lies_between_them(ssh_host: Ss
     first, second = found.value.first, found.value.second
     assert float(second.text.split()[0]) - float(first.text.split()[0]) >= 1
     assert (first.status, second.status, first.complaint) == (3, 3, "oh")
+    assert found.seconds >= 1, "how long it took, with the second between"
 
 
 def test_a_sample_that_stalls_costs_itself_only() -> None:
