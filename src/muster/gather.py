@@ -211,7 +211,7 @@ class _Visit:
             # Engines and database servers bound by themselves what they are asked at once.
             bounded = question.asked in ("engine", "server")
             async with contextlib.nullcontext() if bounded else self._in_flight:
-                async with self._pool.turn:
+                async with self._pool.beginning:
                     await asyncio.sleep(0)
                 began = time.monotonic()
                 answer = await self._answer(question)

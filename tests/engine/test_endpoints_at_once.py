@@ -16,7 +16,7 @@ from muster.targets import RUNNER
 from muster.transports.http import Http
 from muster.transports.link import Link
 from muster.transports.local import LocalLink
-from muster.transports.pool import Pool
+from muster.transports.pool import BEGUN_AT_ONCE, Pool
 from tests.engine.asking import files_are_closed, observe, open_files
 from tests.servers.http import HttpServer
 from tests.servers.processes import wait_for
@@ -67,10 +67,10 @@ def test_they_are_not_begun_all_in_one_turn_of_the_loop(web: HttpServer, monkeyp
         return await ask(self, link, request)
 
     monkeypatch.setattr(Http, "ask", counted)
-    observe(RUNNER, *(HttpRequest(f"{web.url}/healthz?{number}") for number in range(50)))
-    assert len(begun) == 50
+    observe(RUNNER, *(HttpRequest(f"{web.url}/healthz?{number}") for number in range(100)))
+    assert len(begun) == 100
     # What counts the turns has its place in them before one, or after it.
-    assert max(Counter(begun).values()) <= 2
+    assert max(Counter(begun).values()) <= 2 * BEGUN_AT_ONCE
 
 
 @pytest.mark.parametrize("over_tls", [False, True])

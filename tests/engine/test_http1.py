@@ -1,19 +1,22 @@
-"""HTTP/1.1 with h11: whatever a server sends, there is one clear outcome, and it takes no more than it may."""
+"""HTTP/1.1: whatever a server sends, there is one clear outcome, and it takes no more than it may."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import gzip
 import socket
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from muster.probes import Attempt
 from muster.questions.http import Answered, Exchange, HttpRequest
+from muster.transports.http1 import Answer
 from tests.engine.asking import answer, local
 from tests.servers.http import Conversation, HttpServer
 
@@ -77,13 +80,13 @@ def failed(behave: Callable[[Conversation], None], **more: Any) -> Attempt:
         (b"\x15\x03\x01\x00\x02\x02\x46", "answered: \\x15\\x03\\x01\\x00\\x02\\x02F"),
         (b"\r\nHTTP/1.1 200 OK\r\n\r\n", "answered: HTTP/1.1 200 OK"),
         (b"HTTP/1.1 099 Odd\r\n\r\n", "answered: HTTP/1.1 099 Odd: "),
-        (b"HTTP/1.1 20 OK\r\n\r\n", "illegal status line"),
-        (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n", "illegal header line"),
-        (OK + b"X-Nul: a\0b\r\n\r\n", "illegal header line"),
-        (OK + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n", "bad Content-Length"),
-        (OK + b"Content-Length: -1\r\n\r\n", "bad Content-Length"),
-        (OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "conflicting Content-Length"),
-        (OK + b"Transfer-Encoding: br, chunked\r\n\r\n", "Only Transfer-Encoding: chunked is supported"),
+        (b"HTTP/1.1 20 OK\r\n\r\n", "Invalid status code"),
+        (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n", "Invalid header token"),
+        (OK + b"X-Nul: a\0b\r\n\r\n", "the header X-Nul holds an end of a line, or NUL"),
+        (OK + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n", "Content-Length overflow"),
+        (OK + b"Content-Length: -1\r\n\r\n", "Invalid character in Content-Length"),
+        (OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "Duplicate Content-Length"),
+        (OK + b"Transfer-Encoding: br, chunked\r\n\r\n", "no Transfer-Encoding but chunked is understood"),
     ],
 )
 def test_what_is_no_http_is_shown_at_once(said: bytes, shown: str) -> None:
@@ -118,6 +121,59 @@ def test_a_connection_that_ends_within_the_headers_is_cut_off() -> None:
 def test_an_answer_may_come_byte_by_byte() -> None:
     whole = OK + b"Content-Length: 2\r\n\r\nok"
     assert answered(says(*(whole[at : at + 1] for at in range(len(whole))))).body == b"ok"
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        OK + b"X-Folded: one\r\n two\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        CHUNKED.removesuffix(b"\r\n") + b"Content-Length: 7\r\n\r\n2\r\nok\r\n0\r\nX-Trailer: x\r\n\r\n",
+        OK + b"Upgrade: h2,h2c\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200\r\n\r\nok",
+    ],
+    ids=[
+        "folded",
+        "line feeds alone",
+        "a length, chunks and a trailer",
+        "an upgrade on offer",
+        "no reason, no length",
+    ],
+)
+def test_where_an_answer_is_torn_makes_no_difference(whole: bytes) -> None:
+    class Pieces:
+        def __init__(self, *pieces: bytes) -> None:
+            self._left = list(pieces)
+
+        async def read(self, n: int = -1, /) -> bytes:
+            return self._left.pop(0) if self._left else b""
+
+    async def heard(*pieces: bytes) -> tuple[int, Sequence[tuple[str, str]], bytes]:
+        read = Answer(Pieces(*pieces), "there", has_body=True, may_switch=False)
+        await read.begin()
+        body = b""
+        while piece := await read.read():
+            body += piece
+        return read.status, read.headers, body
+
+    found = answered(says(whole))
+    assert (found.status, found.body) == (200, b"ok")
+    assert "x-trailer" not in dict(found.headers)
+    for at in range(1, len(whole)):
+        assert asyncio.run(heard(whole[:at], whole[at:])) == (200, found.headers, b"ok")
+
+
+def test_an_answer_leaves_nothing_for_the_garbage_collector() -> None:
+    def behave(talk: Conversation) -> None:
+        talk.send(OK + b"Content-Length: 2\r\n\r\nok")
+
+    gc.collect()
+    gc.disable()
+    try:
+        answered(behave)
+        assert not [each for each in gc.get_objects() if type(each).__name__ == "HttpResponseParser"]
+    finally:
+        gc.enable()
 
 
 def test_a_status_that_nobody_knows_is_one() -> None:
@@ -186,12 +242,12 @@ def test_a_server_may_refuse_a_request_that_it_has_not_read() -> None:
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        (CHUNKED + b"zz\r\nok\r\n", "illegal chunk header"),
-        (CHUNKED + b"-2\r\nok\r\n", "illegal chunk header"),
-        (CHUNKED + b"f" * 21 + b"\r\nok\r\n", "illegal chunk header"),
-        (CHUNKED + b"2\r\nok!\r\n", "malformed chunk footer"),
-        (CHUNKED + b"2\r\nok\r\n", "incomplete chunked read"),
-        (CHUNKED + b"ffffffffffffffff\r\nok\r\n", "incomplete chunked read"),
+        (CHUNKED + b"zz\r\nok\r\n", "Invalid character in chunk size"),
+        (CHUNKED + b"-2\r\nok\r\n", "Invalid character in chunk size"),
+        (CHUNKED + b"f" * 21 + b"\r\nok\r\n", "Chunk size overflow"),
+        (CHUNKED + b"2\r\nok!\r\n", "Expected LF after chunk data"),
+        (CHUNKED + b"2\r\nok\r\n", "the connection ended before the last chunk"),
+        (CHUNKED + b"ffffffffffffffff\r\nok\r\n", "the connection ended before the last chunk"),
         (OK + b"Content-Length: 9\r\n\r\nok", "received 2 bytes, expected 9"),
     ],
 )
@@ -224,8 +280,8 @@ def _packed_nothing() -> bytes:
 @pytest.mark.parametrize(
     ("start", "more", "shown"),
     [
-        (CHUNKED + b"1;", b"x" * 1_000, "more than 64.0 KiB of framing"),
-        (CHUNKED + b"0\r\n", b"X-Trailer: x\r\n", "more than 64.0 KiB of framing"),
+        (CHUNKED + b"1;", b"x" * 1_000, "hardly anything but framing"),
+        (CHUNKED + b"0\r\n", b"X-Trailer: x\r\n", "hardly anything but framing"),
         (CHUNKED, b"1;" + b"x" * 10_000 + b"\r\nx\r\n", "hardly anything but framing"),
         (
             PACKED + _chunk(gzip.compress(b"", mtime=0)[:10]),
@@ -265,6 +321,8 @@ def test_a_body_may_be_packed_byte_by_byte(encoding: str) -> None:
         {"headers": (("X Token", "opensesame"),)},
         {"method": "GET /opensesame"},
         {"headers": (("X-Token", "open\udce9sesame"),)},
+        {"headers": (("Content-Length", "99"),), "method": "POST", "body": "sesame"},
+        {"headers": (("Transfer-Encoding", "chunked"),), "method": "POST", "body": "sesame"},
     ],
 )
 def test_what_cannot_be_asked_is_not_sent_and_not_shown(more: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ class Http:
                 return Exchange(replace(exchange.attempt, detail=detail))
             after = _next(hop, answered)
             if after is None or len(left) >= request.max_redirects or str(after.url) in (*left, str(hop.url)):
-                return Exchange(exchange.attempt, replace(answered, redirects=tuple(left)))
+                return Exchange(exchange.attempt, replace(answered, redirects=tuple(left))) if left else exchange
             left.append(str(hop.url))
             hop = after
 

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 
-import h11
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from muster.probes import Attempt
 from muster.text import printable, size
@@ -16,7 +16,7 @@ from muster.transports.outcomes import from_os_error
 READ_AT_ONCE = 65_536
 
 HEAD_MAX_BYTES = 65_536
-"""Room for a status line with its headers, and for the line before each chunk of a body."""
+"""Room for a status line with its headers, counted as they are read: up to as much again may be looked at."""
 
 INTERIM_MAX = 8
 """Answers of 1xx that may come before the one that counts. Servers send one or two."""
@@ -26,12 +26,17 @@ FRAMING_MAX_BYTES, FRAMING_MAX_TIMES = 1_048_576, 8
 
 PROTOCOL = b"HTTP/"
 SWITCHING = 101
-TOO_LARGE = 431
-"""What h11 says of headers that are too long (RFC 6585, 5)."""
 
 LONGEST_EXCERPT, LONGEST_REASON = 100, 160
 
 Headers = Sequence[tuple[str, str]]
+
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_TARGET = re.compile(r"[!-~]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+"""What a request may be made of (RFC 9110, 5.1, 5.5 and 9.1)."""
+
+_NO_VALUE = re.compile(rb"[\0\r\n]")
 
 
 async def ask(stream: Stream, where: str, method: str, target: str, headers: Headers, body: bytes = b"") -> Answer:
@@ -43,34 +48,49 @@ async def ask(stream: Stream, where: str, method: str, target: str, headers: Hea
         ValueError: there can be no such request.
         StreamRefused: there is no answer.
     """
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX_BYTES)
     reader, writer = stream
-    writer.write(_packed(connection, method, target, headers, body))
+    writer.write(_packed(method, target, headers, body))
     # A server that does not want all of a request may say so before it has read it.
     with contextlib.suppress(ConnectionError):
         await writer.drain()
-    receiving = _Receiving(connection, reader, where)
-    for _ in range(INTERIM_MAX + 1):
-        event = await receiving.event()
-        assert isinstance(event, h11.InformationalResponse | h11.Response)
-        if event.status_code >= 200 or event.status_code == SWITCHING:
-            return Answer(event, receiving)
-    raise receiving.not_http(f"more than {INTERIM_MAX} answers of 1xx, and no other")
+    may_switch = any(name.lower() == "upgrade" for name, _ in headers)
+    answer = Answer(reader, where, has_body=method != "HEAD", may_switch=may_switch)
+    await answer.begin()
+    return answer
 
 
 class Answer:
     """An answer, of which the body is still to be read. ``headers`` have lower-case names, in the order received."""
 
-    def __init__(self, event: h11.InformationalResponse | h11.Response, receiving: _Receiving) -> None:
-        self.status = event.status_code
-        self.headers = tuple(
-            (name.decode("ascii"), value.decode("utf-8", "surrogateescape")) for name, value in event.headers
-        )
-        self._receiving = receiving
+    def __init__(self, reader: Reader, where: str, *, has_body: bool, may_switch: bool) -> None:
+        self.status = 0
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self._heard = _Heard(has_body=has_body, may_switch=may_switch)
+        self._reader = reader
+        self._where = where
+        self._start = b""
+        self._received = self._of_body = 0
 
-    def header(self, name: str) -> str:
-        """The first header of this name; empty where there is none."""
-        return next((value for key, value in self.headers if key == name), "")
+    async def begin(self) -> None:
+        """Read the status and the headers. Raises `StreamRefused` where there are none."""
+        heard = self._heard
+        while True:
+            try:
+                received = await self._reader.read(READ_AT_ONCE)
+            except OSError as error:
+                raise StreamRefused(from_os_error(error, self._where)) from None
+            self._look_at(received)
+            heard.feed(received)
+            if heard.status:
+                break
+            if heard.head_bytes > HEAD_MAX_BYTES:
+                heard.wrong = f"more than {size(HEAD_MAX_BYTES)} of headers"
+            if heard.wrong:
+                raise self._not_http(f"{self._first_line}: {heard.wrong}")
+        self.status = heard.status
+        self.headers = tuple(
+            (name.decode("ascii").lower(), value.decode("utf-8", "surrogateescape")) for name, value in heard.headers
+        )
 
     async def read(self) -> bytes:
         """The next piece of the body; nothing where it has ended.
@@ -78,68 +98,45 @@ class Answer:
         Raises:
             StreamRefused: the answer has ended, and the body has not.
         """
-        event = await self._receiving.event()
-        return bytes(event.data) if isinstance(event, h11.Data) else b""
-
-
-class _Receiving:
-    """What comes back over the stream, event by event."""
-
-    def __init__(self, connection: h11.Connection, reader: Reader, where: str) -> None:
-        self._connection = connection
-        self._reader = reader
-        self._where = where
-        self._start = b""
-        self._heard = self._of_body = 0
-        self._in_body = self._ended = False
-
-    async def event(self) -> object:
-        """The next event of h11. Raises `StreamRefused` where there is none."""
-        try:
-            while (event := self._connection.next_event()) is h11.NEED_DATA:
-                self._receive(await self._reader.read(READ_AT_ONCE))
-        except h11.RemoteProtocolError as error:
-            raise self._failure(error) from None
-        except OSError as error:
-            if self._in_body:
+        heard = self._heard
+        while not (heard.pieces or heard.is_complete):
+            if heard.wrong:
+                raise broken(heard.wrong)
+            try:
+                received = await self._reader.read(READ_AT_ONCE)
+            except OSError as error:
                 raise broken(error.strerror or str(error) or type(error).__name__) from None
-            raise StreamRefused(from_os_error(error, self._where)) from None
-        if isinstance(event, h11.Data):
-            self._of_body += len(event.data)
-        elif isinstance(event, h11.Response):
-            self._in_body = True
-        return event
+            self._received += len(received)
+            if received:
+                heard.feed(received)
+            else:
+                heard.end(self._of_body)
+            if self._received > FRAMING_MAX_BYTES + FRAMING_MAX_TIMES * (self._of_body + heard.waiting):
+                raise broken("what comes is hardly anything but framing")
+        piece = heard.taken()
+        self._of_body += len(piece)
+        return piece
 
-    def not_http(self, said: str) -> StreamRefused:
-        return StreamRefused(Attempt("not HTTP", "unreadable", f"{self._where} answered: {said}"))
+    def header(self, name: str) -> str:
+        """The first header of this name; empty where there is none."""
+        return next((value for key, value in self.headers if key == name), "")
 
-    def _receive(self, received: bytes) -> None:
-        self._connection.receive_data(received)
-        self._ended = not received
-        self._heard += len(received)
+    def _look_at(self, received: bytes) -> None:
+        """Find out early what is no answer, for who speaks something else may wait for us to go on."""
         if len(self._start) < LONGEST_EXCERPT:
             self._start += received[:LONGEST_EXCERPT]
             if not self._start:
                 closed = f"{self._where} closed the connection without an answer"
                 raise StreamRefused(Attempt("reset", "network", closed))
             if not self._start.startswith(PROTOCOL[: len(self._start)]):
-                # Who speaks something else may wait for us to go on.
-                raise self.not_http(self._first_line)
-        if self._heard > FRAMING_MAX_BYTES + FRAMING_MAX_TIMES * self._of_body:
-            raise broken("what comes is hardly anything but framing")
-
-    def _failure(self, error: h11.RemoteProtocolError) -> StreamRefused:
-        why = str(error)
-        if error.error_status_hint == TOO_LARGE:
-            why = f"more than {size(HEAD_MAX_BYTES)} of {'framing' if self._in_body else 'headers'}"
-        elif "_SWITCH_UPGRADE" in why:
-            why = "it was not asked for another protocol"
-        if self._in_body:
-            return broken(why)
-        if self._ended:
+                raise self._not_http(self._first_line)
+        if not received:
             closed = f"{self._where} closed the connection in the midst of its headers"
-            return StreamRefused(Attempt("cut off", "unreadable", closed))
-        return self.not_http(printable(f"{self._first_line}: {why}", LONGEST_REASON))
+            raise StreamRefused(Attempt("cut off", "unreadable", closed))
+
+    def _not_http(self, said: str) -> StreamRefused:
+        said = printable(said, LONGEST_REASON)
+        return StreamRefused(Attempt("not HTTP", "unreadable", f"{self._where} answered: {said}"))
 
     @property
     def _first_line(self) -> str:
@@ -147,16 +144,125 @@ class _Receiving:
         return printable(line.decode("utf-8", "backslashreplace").strip(), LONGEST_EXCERPT) or "an empty line"
 
 
+class _Heard:
+    """What a server has said so far, as the parser calls it out; ``wrong`` is why it says nothing more that counts.
+
+    ``status`` is 0 until the headers of the answer are here, and ``head_bytes`` is how long they are by now.
+    ``pieces`` are of the body, until they are taken.
+    """
+
+    def __init__(self, *, has_body: bool, may_switch: bool) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.pieces: list[bytes] = []
+        self.is_complete = False
+        self.wrong = ""
+        self.head_bytes = 0
+        self._has_body = has_body
+        self._may_switch = may_switch
+        self._interim = 0
+        self._parser = parser = HttpResponseParser(self)
+        # As browsers take it: any bytes in a header, a lone line feed at its end, chunks in spite of a length.
+        parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_chunked_length=True
+        )
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes of the body wait to be taken."""
+        return sum(map(len, self.pieces))
+
+    def feed(self, received: bytes) -> None:
+        if not self.status:
+            self.head_bytes += len(received)
+        try:
+            self._parser.feed_data(received)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            # Whatever stands behind the answer is not its fault.
+            if not self.is_complete:
+                self.wrong = self.wrong or str(error)
+        if self.is_complete or self.wrong:
+            # It knows this object, and this object it: that would wait for the garbage collector.
+            del self._parser
+
+    def end(self, of_body: int) -> None:
+        """The connection has ended, after so many bytes of the body."""
+        length = self._header(b"content-length")
+        if self._header(b"transfer-encoding"):
+            self.wrong = "the connection ended before the last chunk"
+        elif length:
+            self.wrong = f"received {of_body} bytes, expected {int(length)}"
+        else:
+            self.is_complete = True
+
+    def taken(self) -> bytes:
+        """Take what has come of the body."""
+        pieces, self.pieces = self.pieces, []
+        return b"".join(pieces)
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.status:  # a trailer, or what stands behind the answer
+            return
+        if _NO_VALUE.search(value):
+            self.wrong = f"the header {name.decode('ascii')} holds an end of a line, or NUL"
+        self.headers.append((name, value.strip()))
+
+    def on_headers_complete(self) -> None:
+        if self.status:  # what stands behind the answer
+            return
+        status = self._parser.get_status_code()
+        coding = self._header(b"transfer-encoding").lower()
+        if status < 100:
+            self.wrong = "no status is below 100"
+        elif status == SWITCHING and not self._may_switch:
+            self.wrong = "it was not asked for another protocol"
+        elif status < 200 and status != SWITCHING:
+            self._interim += 1
+            self.headers.clear()
+            self.head_bytes = 0
+            if self._interim > INTERIM_MAX:
+                self.wrong = f"more than {INTERIM_MAX} answers of 1xx, and no other"
+        elif coding not in (b"", b"chunked"):
+            self.wrong = "no Transfer-Encoding but chunked is understood"
+        elif not self.wrong:
+            self.status = status
+            self.is_complete = not self._has_body or status == SWITCHING
+
+    def on_body(self, piece: bytes) -> None:
+        if not self.is_complete:
+            self.pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self.status:
+            self.is_complete = True
+
+    def _header(self, name: bytes) -> bytes:
+        return b", ".join(value for key, value in self.headers if key.lower() == name)
+
+
 def broken(why: str) -> StreamRefused:
     """The failure of an answer whose body is broken in this way."""
     return StreamRefused(Attempt("cut off", "unreadable", f"the body is broken: {printable(why, LONGEST_REASON)}"))
 
 
-def _packed(connection: h11.Connection, method: str, target: str, headers: Headers, body: bytes) -> bytes:
+def _packed(method: str, target: str, headers: Headers, body: bytes) -> bytes:
     """A request as it is sent. Raises ValueError, which does not show what may be secret, where it is none."""
-    encoded = [(name.encode(), value.strip().encode()) for name, value in headers]
-    try:
-        events = (h11.Request(method=method, target=target, headers=encoded), h11.Data(body), h11.EndOfMessage())
-        return b"".join(connection.send(event) or b"" for event in events)
-    except h11.LocalProtocolError as error:
-        raise ValueError(re.split(" b['\"]", str(error))[0]) from None
+    if not _TOKEN.fullmatch(method):
+        raise ValueError("there is no such method")
+    if not _TARGET.fullmatch(target):
+        raise ValueError("there is no such path")
+    lines = [f"{method} {target} HTTP/1.1".encode()]
+    for name, text in headers:
+        value = text.strip().encode()
+        if not _TOKEN.fullmatch(name):
+            raise ValueError("there is no header of such a name")
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"there is no such value of {name}")
+        if name.lower() == "content-length" and value != str(len(body)).encode():
+            raise ValueError("its Content-Length is not that of its body")
+        if name.lower() == "transfer-encoding":
+            raise ValueError("its body is sent whole, without Transfer-Encoding")
+        lines.append(name.encode() + b": " + value)
+    return b"\r\n".join((*lines, b"", body))

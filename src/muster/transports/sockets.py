@@ -160,11 +160,15 @@ async def _connected(address: Address, port: int) -> SocketStream:
     stream = SocketStream(opened)
     try:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = opened.connect_ex((host, port, *more))
+        place = (host, port, *more)
+        error = opened.connect_ex(place)
         if error == errno.EINPROGRESS:
+            # Asked again, a connection within this machine is there already.
+            error = opened.connect_ex(place)
+        if error == errno.EALREADY:
             await stream.writable()
             error = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
+        if error not in (0, errno.EISCONN):
             raise OSError(error, os.strerror(error))
     except BaseException:
         stream.close()

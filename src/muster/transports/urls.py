@@ -67,6 +67,8 @@ class Url:
 
 def credentials(text: str) -> tuple[str, str] | None:
     """The user and the password that a URL names."""
+    if "@" not in text:
+        return None
     parts = urlsplit(text)
     return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
 
