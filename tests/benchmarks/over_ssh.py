@@ -2,7 +2,7 @@
 
 Testinfra runs as people run it, by ``pytest --hosts=ssh://…``: as it comes, with a ``ControlPath`` (it asks for
 ``ControlMaster`` itself, which without a path does nothing), and with eight workers of xdist. Plugins that it does
-not need are left out. Each master ends after the run that started it, so that no run finds a host logged in to.
+not need are left out, of both; Muster then runs once more with all of them, which adds the HTML report. Each master ends after the run that started it, so that no run finds a host logged in to.
 """
 
 from __future__ import annotations
@@ -85,7 +85,13 @@ def contest() -> Iterator[Contest]:
 
         yield Contest(
             [
-                Contender("muster", (*PYTEST, "--inventory", "inventory.yaml"), ours),
+                Contender(
+                    "muster",
+                    (*PYTEST, "-p", "muster.plugin", "--inventory", "inventory.yaml"),
+                    ours,
+                    {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+                ),
+                Contender("muster with all plugins", (*PYTEST, "--inventory", "inventory.yaml"), ours),
                 testinfra("testinfra"),
                 testinfra("testinfra with ControlPath", config="ssh_config_shared", rounds=2),
                 testinfra("testinfra with -n 8", "-p", "xdist.plugin", "-n", "8"),
@@ -95,6 +101,7 @@ def contest() -> Iterator[Contest]:
                 Bar("muster", "testinfra with ControlPath", at_least=8),
                 Bar("muster", "testinfra with -n 8", at_least=30),
                 Bar("muster", "testinfra", "cpu"),
+                Bar("muster with all plugins", "testinfra with -n 8"),
             ],
             servers=[host.pid for host in servers.values()],
             on=[*versions("asyncssh", "pytest-testinfra", "pytest-xdist"), _openssh()],

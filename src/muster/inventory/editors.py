@@ -11,12 +11,11 @@ _NOT_TEXT = {"integer", "number", "boolean"}
 
 def json_schema() -> dict[str, Any]:
     """The schema, in which a variable may stand wherever a value may: ``port: ${port}`` is no number to an editor."""
-    from muster.inventory.schema import adapter
+    from muster.inventory import schema
 
-    schema = adapter().json_schema(mode="validation")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_with_variables(schema),
+        **_with_variables(schema.json_schema()),
         "title": "Muster inventory",
     }
 

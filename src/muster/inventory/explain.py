@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from muster.inventory.problems import nearest, suggest
@@ -71,7 +70,9 @@ def _instead(name: str, path: Sequence[int | str]) -> str:
 
 def _keys_at(path: Sequence[int | str]) -> Iterator[str]:
     """The keys that are known at a place of the file."""
-    schema = _json_schema()
+    from muster.inventory.schema import json_schema
+
+    schema = json_schema()
     place: Mapping[str, Any] = schema
     for step in path:
         options = [place, *place.get("anyOf", ())]
@@ -85,10 +86,3 @@ def _keys_at(path: Sequence[int | str]) -> Iterator[str]:
     for each in [place, *place.get("anyOf", ())]:
         resolved = schema["$defs"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each
         yield from resolved.get("properties", ())
-
-
-@cache
-def _json_schema() -> dict[str, Any]:
-    from muster.inventory.schema import adapter
-
-    return adapter().json_schema()

@@ -197,11 +197,11 @@ class Level:
         return Content(found, not faults)
 
     def _parsed(self, content: Any) -> dict[str, Any]:
-        from muster.inventory.schema import adapter
+        from muster.inventory.schema import validator
 
         for step in reversed(self.path):
             content = {step: content}
-        found: Any = adapter().validate_python(content)
+        found: Any = validator().validate_python(content)
         for step in self.path:
             found = found[step]
         return found  # type: ignore[no-any-return]
