@@ -1,7 +1,7 @@
 """Endpoints: 1,000 origins that answer after 50 ms, beside `requests` and Debian's blackbox exporter.
 
-One check does of each what the others do: one request, and a look at its JSON; it runs without other plugins of pytest.
-Then the four checks that ship run, as pytest finds them, without and with the HTML report.
+One check does of each what the others do: one request, and a look at its JSON. It runs without other plugins of
+pytest. Then the four checks that ship run, with all plugins, without and with the HTML report.
 
 The exporter runs already, as it does in life, and is asked for all as Prometheus asks it: a client of a few lines,
 without a library, keeps its connections and has so many probes under way at a time.

@@ -1,8 +1,9 @@
 """SSH: 20 commands on each of 50 hosts, beside the same commands as tests through testinfra's backend for SSH.
 
 Testinfra runs as people run it, by ``pytest --hosts=ssh://…``: as it comes, with a ``ControlPath`` (it asks for
-``ControlMaster`` itself, which without a path does nothing), and with eight workers of xdist. Plugins that it does
-not need are left out, of both; Muster then runs once more with all of them, which adds the HTML report. Each master ends after the run that started it, so that no run finds a host logged in to.
+``ControlMaster`` itself, which without a path does nothing), and with eight workers of xdist. Plugins that are not
+needed are left out, of both; Muster runs once more with all of them, which adds the HTML report. Each master ends
+after the run that started it, so that no run finds a host logged in to.
 """
 
 from __future__ import annotations
