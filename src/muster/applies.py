@@ -18,10 +18,15 @@ def expects(field: str) -> Callable[[Any], bool]:
     def applies(target: Any) -> bool:
         value = getattr(target, field)
         if value == ():  # of most lists, that is what they are where the inventory says nothing
-            return type(target).__dataclass_fields__[field].default is None
+            return _default(type(target), field) is None
         return value is not None and value is not NOTHING
 
     return applies
+
+
+def _default(of: type[Target], field: str) -> object:
+    """What a field of a target is where the inventory says nothing of it."""
+    return of.__struct_defaults__[of.__struct_fields__.index(field) - len(of.__struct_fields__)]
 
 
 def limited(*measurements: str) -> Callable[[Target], bool]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from muster import live
 from muster.declaration import CheckError, is_check, is_live, kind_of, read_case, read_check

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 from muster.limits import Limit
 from muster.targets import NOTHING, Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Struct, frozen=True, kw_only=True):
     """How a database server is logged in to: at ``socket``, the path of a unix socket, else ``address`` and ``port``.
 
     With ``tls`` the connection is encrypted, and the server's certificate verified unless ``verify`` is False,
@@ -23,19 +23,21 @@ class Server:
     port: int = 0
     socket: str | None = None
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     database: str = ""
     tls: bool = False
     verify: bool = True
     ca_file: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Server {self.engine} {self}>"
 
     def __str__(self) -> str:
         """Where it is, without who asks."""
         return self.socket or (f"[{self.address}]" if ":" in self.address else self.address) + f":{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """What must be true of a table's rows. ``time`` is the column that says when a row was written.
 
     ``newest`` bounds the age of the newest row, in seconds; ``keep``, in seconds, is how old a row may become before
@@ -48,8 +50,7 @@ class Table:
     rows: Limit | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """A ``SELECT`` of one number: its text, the number's unit and its limit."""
 
     select: str
@@ -57,8 +58,7 @@ class Query:
     limit: Limit = Limit()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Database(Target):
+class Database(Target, frozen=True, kw_only=True, eq=False):
     """A database. ``url`` says of which kind: see the classes below. ``engine`` is that kind's name.
 
     ``tables`` are by name (``schema.table``), ``queries`` by a name of their own; only where it speaks SQL.
@@ -69,20 +69,18 @@ class Database(Target):
     engine: ClassVar[str] = ""
 
     url: str
-    tables: Mapping[str, Table] = field(default_factory=lambda: NOTHING)
-    queries: Mapping[str, Query] = field(default_factory=lambda: NOTHING)
+    tables: Mapping[str, Table] = NOTHING
+    queries: Mapping[str, Query] = NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Sqlite(Database):
+class Sqlite(Database, frozen=True, kw_only=True, eq=False):
     """An SQLite file, ``sqlite:////absolute/path``."""
 
     plural: ClassVar[str] = "SQLite databases"
     engine: ClassVar[str] = "sqlite"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class ServerDatabase(Database):
+class ServerDatabase(Database, frozen=True, kw_only=True, eq=False):
     """A database that is logged in to.
 
     ``min_version`` is the oldest version of the server that will do (``15.4``), ``role`` what it must be.
@@ -95,24 +93,21 @@ class ServerDatabase(Database):
     role: Literal["primary", "replica"] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Postgres(ServerDatabase):
+class Postgres(ServerDatabase, frozen=True, kw_only=True, eq=False):
     """A database of a PostgreSQL server, ``postgresql://user@address:5432/name``."""
 
     plural: ClassVar[str] = "PostgreSQL databases"
     engine: ClassVar[str] = "postgresql"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Mysql(ServerDatabase):
+class Mysql(ServerDatabase, frozen=True, kw_only=True, eq=False):
     """A database of a MySQL or MariaDB server, ``mysql://user@address:3306/name``."""
 
     plural: ClassVar[str] = "MySQL databases"
     engine: ClassVar[str] = "mysql"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Redis(ServerDatabase):
+class Redis(ServerDatabase, frozen=True, kw_only=True, eq=False):
     """A Redis server, ``redis://address:6379/0``.
 
     ``keys`` bounds, by pattern (``session:*``), how many keys match.
@@ -121,4 +116,4 @@ class Redis(ServerDatabase):
     plural: ClassVar[str] = "Redis servers"
     engine: ClassVar[str] = "redis"
 
-    keys: Mapping[str, Limit] = field(default_factory=lambda: NOTHING)
+    keys: Mapping[str, Limit] = NOTHING

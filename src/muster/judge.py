@@ -10,9 +10,11 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from muster.limits import MEASURABLE, Limit, unit_of
 from muster.need import Need
@@ -86,8 +88,7 @@ class Measure:
         self.taken.append(Measurement(name, value, unit, of, found, beyond[0] if beyond else None, seen))
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A check made ready to judge: its function, and where each of its arguments comes from."""
 
     check: Check

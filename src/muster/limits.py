@@ -6,14 +6,14 @@ An inventory overrides every default here. A report says where a limit came from
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Breach = Literal["warning", "critical"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """The bounds on one measurement, in that measurement's unit.
 
     ``warning`` and ``critical`` bound from above: a value over the bound is too high. ``warning_below``
@@ -51,8 +51,7 @@ class Limit:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Measurable:
+class Measurable(Struct, frozen=True):
     """A measurement that the shipped checks record: its unit, its meaning and its default limit."""
 
     unit: str

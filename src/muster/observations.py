@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from muster.need import Need
 from muster.probes import DoesNotApply, Unobserved
 from muster.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """A fact, or the failure to learn it.
 
     ``value`` is the fact, ``failure`` what is raised in its stead. ``observed_at`` is in seconds since the

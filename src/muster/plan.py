@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from muster.need import Need
 from muster.probes import DoesNotApply, Probe, Question, Unobserved
@@ -13,16 +14,14 @@ from muster.targets import RUNNER, Host, Target, asked_from
 Want = tuple[Target, Need[Any], Probe[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One question, and the facts that are made of its answer."""
 
     question: Question
     wants: tuple[Want, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What is asked of whom, in the order of first need.
 
     ``settled`` are needs that are decided before anything is asked: the fact has no meaning for the

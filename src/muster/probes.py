@@ -7,8 +7,9 @@ asked once. The transports answer questions; a fact's parser turns the answer in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from msgspec import Struct
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -39,8 +40,7 @@ class DoesNotApply(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """The outcome of an attempt to reach something.
 
     ``outcome`` is ``connected`` or what happened instead, in two words (``refused``, ``timed out``,
@@ -76,8 +76,7 @@ class Question(Protocol):
         """The question as people read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Struct, frozen=True):
     """Question: can the host be logged in to? Answer: an `Attempt`."""
 
     asked: ClassVar[Asked] = "link"
@@ -86,8 +85,7 @@ class Login:
         return "log in"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """Question: what does this POSIX sh text print on the host? Answer: an `Output`.
 
     ``timeout`` in seconds; of the output, the first ``max_bytes`` are kept, and of standard error the last
@@ -108,8 +106,7 @@ class Command:
         return "sh: " + "\n".join(line for line in (self.told or self.script).splitlines() if line.strip())
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """What a command printed, as bytes, and its exit status. ``seconds`` is how long it took.
 
     It ran within the time from ``started_at`` to ``answered_at``: by this machine's clock, in seconds since
@@ -137,8 +134,7 @@ class Output:
         return lines[-1].strip() if lines else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """Question: what does this POSIX sh text print, now and once more a second later? Answer: `Samples`.
 
     All samples of a host share one wait. The other fields are as of `Command`.
@@ -155,16 +151,14 @@ class Sample:
         return "twice, 1 s apart: " + Command(self.script, told=self.told).describe()
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """The answer to a `Sample`. What lies between the two is told by the host's own clock, in what they hold."""
 
     first: Output
     second: Output
 
 
-@dataclass(frozen=True, slots=True)
-class Probe(Generic[T_co]):
+class Probe(Struct, Generic[T_co], frozen=True):
     """How a fact is asked for: the question, and the pure function that makes the fact of the answer.
 
     The parser raises `Unobserved` or `DoesNotApply`; whatever else it raises makes the fact unobserved,

@@ -55,7 +55,7 @@ class Run:
         self.many = False
         self.dry = bool(config.getoption("muster_dry_run"))
         self.collection = Collection(config, suite)
-        self._locations: dict[Callable[..., Any], tuple[str, int | None]] = {}
+        self._found: dict[Callable[..., Any], tuple[tuple[str, int | None], Any]] = {}
         self._worker: Worker | None = None
         self._all_quick = False
         self._folder = folder
@@ -207,9 +207,10 @@ class Run:
         assert case is not None
         verdict = self.suite.judge(case, target_of(item))
         seconds = time.perf_counter() - clock
-        # An item's own location asks the file system, for each of the items of one function.
-        if (location := self._locations.get(case.function)) is None:
-            location = self._locations[case.function] = item.location[:2]
+        # An item's own location asks the file system, and its hooks the plugins, for each item of one function.
+        if (found := self._found.get(case.function)) is None:
+            found = self._found[case.function] = item.location[:2], item.ihook
+        location, hooks = found
         place: Place = (getattr(item, "id", item.nodeid), (*location, item.name), {item.name: 1})
         said = properties(verdict, brief=self.many)
         call, teardown = quick_reports(place, item, verdict, said, seconds)
@@ -217,7 +218,7 @@ class Run:
         if self._worker:
             self._worker.tell(call)
             return
-        log = self.hook_of(verdict, item.ihook)
+        log = self.hook_of(verdict, hooks)
         log(report=call)
         log(report=teardown)
 
@@ -311,8 +312,11 @@ class Run:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Our own listing stands for pytest's letters; its counts stay, and the words of its summary (``-rA``)."""
         verdict = getattr(report, "muster", None)
-        if verdict is None or self.is_worker:
+        if self.is_worker:
             return None
+        if verdict is None:
+            # What pytest itself says in the end, once all plugins have been asked.
+            return ("", "", "") if report.when == "teardown" and report.passed else None
         return terminal.CATEGORIES[verdict.verdict], "", verdict.verdict if self._judged else ""
 
     @property

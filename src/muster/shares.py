@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from muster.verdict import Check
 
@@ -19,8 +20,7 @@ NONE = -1
 """Stands where an item is about no target, or is no function."""
 
 
-@dataclass(frozen=True, slots=True)
-class Roster:
+class Roster(Struct, frozen=True):
     """What a worker has collected.
 
     For each item, in order: the place of its target among those of the suite, and that of its function in ``checks``

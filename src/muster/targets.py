@@ -6,17 +6,17 @@ All are frozen, and compared by identity: the inventory makes each target once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
+
+from msgspec import Struct
 
 from muster.limits import Limit
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """Where in an inventory something is written. Lines and columns count from 1."""
 
     file: str
@@ -27,8 +27,7 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(Struct, frozen=True, kw_only=True):
     """How a host is logged in to.
 
     ``kind``: ``local`` (this machine), ``ssh``, ``docker`` (inside the container named by ``address``) or
@@ -50,8 +49,7 @@ class Connection:
     sudo: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DockerEngine:
+class DockerEngine(Struct, frozen=True, kw_only=True):
     """Where a host's Docker engine answers, as that host sees it.
 
     ``url`` is ``unix:///path`` or ``tcp://address:port``; None means what ``DOCKER_HOST`` says for a local
@@ -67,8 +65,7 @@ class DockerEngine:
     expected: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Target:
+class Target(Struct, frozen=True, kw_only=True, eq=False):
     """What is watched.
 
     ``name`` is its name in the inventory, ``host`` the name of the host that it is observed from (None at
@@ -81,8 +78,8 @@ class Target:
 
     name: str
     host: str | None = None
-    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    limits: Mapping[str, Limit] = field(default_factory=lambda: NOTHING)
+    labels: Mapping[str, str] = NOTHING
+    limits: Mapping[str, Limit] = NOTHING
     timeout: float = 10.0
     position: Position = Position("", 0, 0)
 
@@ -96,8 +93,7 @@ class Target:
         return f"<{type(self).__name__} {self.id}>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRule:
+class FileRule(Struct, frozen=True, kw_only=True):
     """What must be true of a file: its owner and group by name, its permission bits; None: whatever they are."""
 
     owner: str | None = None
@@ -105,8 +101,7 @@ class FileRule:
     mode: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Host(Target):
+class Host(Target, frozen=True, kw_only=True, eq=False):
     """A machine. ``groups`` are the inventory's groups that it is in.
 
     ``listening`` are ports that must listen, as ``8787``, ``8787/tcp``, ``127.0.0.1:8787/tcp`` or ``53/udp``;
@@ -130,10 +125,10 @@ class Host(Target):
     units: tuple[str, ...] = ()
     allowed_ports: tuple[str, ...] | None = None
     allowed_users: tuple[str, ...] | None = None
-    files: Mapping[str, FileRule] = field(default_factory=lambda: NOTHING)
+    files: Mapping[str, FileRule] = NOTHING
     closed_folders: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
-    sshd: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    sshd: Mapping[str, str] = NOTHING
     cron: tuple[str, ...] = ()
     failed_logins: float | None = None
     kernel_log: float | None = None
@@ -151,8 +146,7 @@ def asked_from(target: Target, hosts: Mapping[str, Host]) -> Host:
     return RUNNER if target.host is None else hosts[target.host]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPattern:
+class LogPattern(Struct, frozen=True, kw_only=True):
     """What is counted in a container's log: lines that ``pattern``, a regular expression, is found in, or lines of
     JSON with this ``level`` (``level``, ``severity`` or ``lvl``, in any case). ``window`` is how far back, in
     seconds.
@@ -164,8 +158,7 @@ class LogPattern:
     limit: Limit = Limit()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Container(Target):
+class Container(Target, frozen=True, kw_only=True, eq=False):
     """A container, found by ``match``: a glob over the names of a host's containers.
 
     ``ports`` are mappings that must be there, as ``docker ps`` writes them
@@ -188,11 +181,10 @@ class Container(Target):
     restart: str | None = None
     mounts: tuple[str, ...] = ()
     privileges: tuple[str, ...] = ()
-    logs: Mapping[str, LogPattern] = field(default_factory=lambda: NOTHING)
+    logs: Mapping[str, LogPattern] = NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Process(Target):
+class Process(Target, frozen=True, kw_only=True, eq=False):
     """A program that has to run, found in one of three ways.
 
     ``unit`` is its systemd unit, ``pid_file`` the file with its process id, ``command`` a regular expression that is
@@ -210,8 +202,7 @@ class Process(Target):
     listening: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class Value(Struct, frozen=True, kw_only=True):
     """A number to take out of a JSON answer: where (``$.memory.alloc_mb``), its unit and its limit."""
 
     path: str
@@ -219,8 +210,7 @@ class Value:
     limit: Limit = Limit()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonRule:
+class JsonRule(Struct, frozen=True, kw_only=True):
     """What must be true at one place of a JSON answer: that it is there or not, of a type of JSON, equal to a value.
 
     ``type`` is ``object``, ``array``, ``string``, ``number``, ``integer``, ``boolean`` or ``null``. ``equals`` counts
@@ -233,8 +223,7 @@ class JsonRule:
     compares: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Endpoint(Target):
+class Endpoint(Target, frozen=True, kw_only=True, eq=False):
     """Something that answers in the network. ``url`` says what it speaks: see the classes below.
 
     ``ca_file`` holds the certificates to trust, on this machine; ``verify`` False trusts any.
@@ -248,8 +237,7 @@ class Endpoint(Target):
     verify: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class HttpEndpoint(Endpoint):
+class HttpEndpoint(Endpoint, frozen=True, kw_only=True, eq=False):
     """An HTTP or HTTPS endpoint.
 
     ``headers`` hold what authenticates as well. ``status`` are the expected status codes, each as first and last of
@@ -268,18 +256,17 @@ class HttpEndpoint(Endpoint):
     body: str | None = None
     status: tuple[tuple[int, int], ...] = ()
     json: Any = None
-    rules: Mapping[str, JsonRule] = field(default_factory=lambda: NOTHING)
-    values: Mapping[str, Value] = field(default_factory=lambda: NOTHING)
-    parts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
+    rules: Mapping[str, JsonRule] = NOTHING
+    values: Mapping[str, Value] = NOTHING
+    parts: Mapping[str, tuple[str, ...]] = NOTHING
     text: str | None = None
     matches: str | None = None
-    answer_headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    answer_headers: Mapping[str, str] = NOTHING
     redirect: str | None = None
     serves: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class TcpEndpoint(Endpoint):
+class TcpEndpoint(Endpoint, frozen=True, kw_only=True, eq=False):
     """A TCP port, ``tcp://address:port``, that must be ``open``, or must not."""
 
     plural: ClassVar[str] = "TCP ports"
@@ -289,8 +276,7 @@ class TcpEndpoint(Endpoint):
     open: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class TlsEndpoint(Endpoint):
+class TlsEndpoint(Endpoint, frozen=True, kw_only=True, eq=False):
     """A port that speaks TLS, ``tls://address:port``, at once or after ``starttls``.
 
     ``server_name`` is the name that the certificate must be for, the address unless given. ``protocol`` is the
@@ -306,8 +292,7 @@ class TlsEndpoint(Endpoint):
     protocol: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class DnsEndpoint(Endpoint):
+class DnsEndpoint(Endpoint, frozen=True, kw_only=True, eq=False):
     """A name to resolve, as RFC 4501 writes it: ``dns://server:53/www.example.net?type=A``.
 
     Without a server, ``dns:www.example.net``, the host's own resolver is asked, which knows A and AAAA. ``answers``

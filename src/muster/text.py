@@ -23,6 +23,7 @@ LONGEST = 2_000
 UNQUOTED = "!$&'()*+,/:;=?@[]~%"
 
 _NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_AS_IT_IS = re.compile(r"[\w.~/?=&-]*", re.ASCII)
 
 _STEPS = (("PiB", 1 << 50), ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _SPANS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
@@ -57,6 +58,8 @@ def _escaped(line: str) -> str:
 
 def in_url(target: str) -> str:
     """A path, or a query, as HTTP sends it: what may not stand there is encoded, what is encoded stays."""
+    if _AS_IT_IS.fullmatch(target):
+        return target
     return quote(_NO_ESCAPE.sub("%25", target), safe=UNQUOTED, errors="surrogateescape")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Literal, TypedDict
+
+from msgspec import Struct
 
 from muster.exits import EXIT_BAD, EXIT_NETWORK, EXIT_OK
 from muster.limits import Breach, Limit
@@ -21,8 +22,7 @@ NAMES: tuple[Name, ...] = ("critical", "unknown", "warning", "waived", "skipped"
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """What a check says of itself. ``name`` is the function's name without ``test_``.
 
     ``title`` is the state that is wanted; ``remediation`` is what brings it about; ``runbook`` is
@@ -41,8 +41,7 @@ class Check:
         return plain
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """A named number that a check recorded. ``of`` says of what part (a mount point), ``seen`` of what it is the
     number; each may be empty."""
 
@@ -55,8 +54,7 @@ class Measurement:
     seen: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What one check said of one target.
 
     ``message`` says what is wrong, or why nothing is known; ``observed`` what was seen. ``cause`` is None for
@@ -103,9 +101,9 @@ class Verdict:
 
 
 #: The fields of a verdict whose values are plain.
-_PLAIN = [field.name for field in fields(Verdict) if field.name not in ("check", "labels", "measurements")]
+_PLAIN = [name for name in Verdict.__struct_fields__ if name not in ("check", "labels", "measurements")]
 
-_CHECK, _LIMIT = (attrgetter(*(field.name for field in fields(of))) for of in (Check, Limit))
+_CHECK, _LIMIT = (attrgetter(*of.__struct_fields__) for of in (Check, Limit))
 _OTHERS = attrgetter(*_PLAIN)
 
 

@@ -98,10 +98,13 @@ def contest() -> Iterator[Contest]:
         for program in ("in_sequence", "in_threads", "through_exporter"):
             (folder / f"{program}.py").write_text(globals()[program.upper()])
         expected = {"status": 200, "json": {"ok": True}}
-        endpoints = {f"origin-{at:04}": {"url": url, "expect": expected} for at, url in enumerate(origins.urls)}
+        endpoints = {f"origin-{at:04}": {"url": url} for at, url in enumerate(origins.urls)}
+        (folder / "urls.yaml").write_text(json.dumps({"endpoints": endpoints}))
+        endpoints = {name: {**each, "expect": expected} for name, each in endpoints.items()}
         (folder / "inventory.yaml").write_text(json.dumps({"endpoints": endpoints}))
         (folder / "pytest.ini").write_text("[pytest]\n")
         (folder / "test_json.py").write_text(CHECK)
+        one = ("--inventory", "urls.yaml", "test_json.py")
         over = ("--inventory", "inventory.yaml", "--reports", "reports")
         shipped = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / "checks"))
 
@@ -112,7 +115,7 @@ def contest() -> Iterator[Contest]:
             [
                 Contender(
                     "muster, one check",
-                    (*PYTEST, "-p", "muster.plugin", *over, "test_json.py"),
+                    (*PYTEST, "-p", "muster.plugin", *one),
                     folder,
                     {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
                 ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from checks import test_ports as checks
 from muster import DnsAnswer, DnsEndpoint, Measure, PortState, TcpEndpoint, TlsEndpoint, TlsState, is_verified

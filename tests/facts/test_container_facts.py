@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from muster.facts import container_health, container_lookup, container_ports, container_state, container_uptime
 from muster.facts.container_ports import ContainerPorts, Mapped

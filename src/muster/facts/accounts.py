@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.facts.reading import some, whole
 from muster.need import need
@@ -18,8 +18,7 @@ _SCRIPT = "if command -v getent >/dev/null; then getent passwd; else cat /etc/pa
 _OF_PEOPLE = (range(1_000, 61_184), range(65_536, 4_294_967_294))
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """An account: its name, its number, and the shell that it logs in with. Source: passwd(5)."""
 
     name: str
@@ -30,8 +29,7 @@ class Account:
         return f"{self.name} (uid {self.uid})"
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
+class Accounts(Struct, frozen=True):
     """The accounts of people on a host, whatever their shell, and those beside ``root`` that have its number 0."""
 
     every: tuple[Account, ...]

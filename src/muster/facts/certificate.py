@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.response import answered, request
 from muster.need import need
@@ -16,8 +17,7 @@ from muster.targets import HttpEndpoint
 DAY = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """The verified certificate of an endpoint.
 
     ``subject`` and ``issuer`` are their common names, else their organizations; ``names`` are what it is

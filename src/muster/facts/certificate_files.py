@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.certificate import DAY
 from muster.facts.file_state import ABSENT
@@ -27,8 +28,7 @@ fi
 _END = re.compile(r"status (\d{1,3})|absent (.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateFile:
+class CertificateFile(Struct, frozen=True):
     """A file with ``count`` certificates. ``subject`` and ``not_after`` are of the one that ends first.
 
     ``subject`` is as RFC 4514 writes it; ``days_left`` counts to ``not_after``, with its fraction, by our clock.
@@ -47,8 +47,7 @@ class CertificateFile:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateFiles:
+class CertificateFiles(Struct, frozen=True):
     """The certificates in the files of a host; of files without, what is ``wrong``, one text for each."""
 
     every: tuple[CertificateFile, ...]

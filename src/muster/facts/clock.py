@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -24,8 +25,7 @@ _TIME = r"(\d{9,11})\.(\d{9}|%N|)"
 _ANSWER = re.compile(rf"{_TIME}\n(?:NTPSynchronized=(yes|no)\n)?{_TIME}\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """How far a host's clock is from the clock of the machine that asked, both in seconds.
 
     ``offset_seconds`` is positive where the host's clock is ahead; it is known to within ``doubt_seconds``.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import CANNOT_RUN, NOT_FOUND, unanswered
 from muster.need import Need
@@ -16,8 +17,7 @@ from muster.text import printable
 LONGEST_LINE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOutput:
+class CommandOutput(Struct, frozen=True):
     """What a command printed, and its exit status. Bytes that are not UTF-8 stand as ``\\xNN``.
 
     ``complaint`` is the last line of its standard error.

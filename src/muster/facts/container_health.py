@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.need import need
@@ -16,8 +17,7 @@ from muster.text import plural, printable
 LONGEST_OUTPUT = 300
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerHealth:
+class ContainerHealth(Struct, frozen=True):
     """What the healthcheck of a running container reports.
 
     ``status`` is ``healthy``, ``unhealthy``, or ``none`` where the container has no healthcheck.
@@ -29,7 +29,7 @@ class ContainerHealth:
     failing_streak: int = 0
     exit_code: int | None = None
     output: str = ""
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def __str__(self) -> str:
         if self.status == "none":

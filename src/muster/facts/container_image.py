@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.container_state import moment
@@ -19,8 +20,7 @@ from muster.text import printable, span
 ROUNDING = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerImage:
+class ContainerImage(Struct, frozen=True):
     """The image of a container.
 
     ``image`` is its name as it was given when the container was made (``docker ps`` shows it), ``digests`` are the
@@ -32,7 +32,7 @@ class ContainerImage:
     digests: tuple[str, ...]
     created_at: datetime
     age_seconds: float
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def is_named(self, glob: str) -> bool:
         """Whether the image's name fits a glob. ``latest`` is the tag of one without, in either."""

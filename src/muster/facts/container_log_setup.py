@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.need import need
@@ -13,8 +14,7 @@ from muster.targets import Container
 from muster.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerLogSetup:
+class ContainerLogSetup(Struct, frozen=True):
     """Where a container logs to: ``driver`` is ``json-file``, ``local``, ``journald``, ``none``, ...
 
     ``max_size`` is the size at which a file of the log is ended (``10m``), empty where it never is, and ``max_file``
@@ -24,7 +24,7 @@ class ContainerLogSetup:
     driver: str
     max_size: str = ""
     max_file: str = ""
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     @property
     def is_bounded(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.need import need
@@ -13,12 +14,11 @@ from muster.targets import Container
 from muster.text import printable, size
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerLogSize:
+class ContainerLogSize(Struct, frozen=True):
     """The size, in bytes, of the file that a container logs to now (``LogPath``)."""
 
     size_bytes: int
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def __str__(self) -> str:
         return f"log of {size(self.size_bytes)}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.need import need
@@ -24,8 +25,7 @@ _ANY_LEVEL = r'[^"\\]{1,20}'
 _ALSO = {"warning": "warn", "warn": "warning", "error": "err", "err": "error"}
 
 
-@dataclass(frozen=True, slots=True)
-class CountedLines:
+class CountedLines(Struct, frozen=True):
     """How many lines of one name were counted in the last ``window`` seconds, and the last of them."""
 
     name: str
@@ -37,12 +37,11 @@ class CountedLines:
         return f"{self.name}: {plural(self.lines, 'line')} in the last {span(self.window)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerLogs:
+class ContainerLogs(Struct, frozen=True):
     """The lines of a container's log that the inventory wants counted, by its names for them."""
 
     counts: tuple[CountedLines, ...]
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.counts)) or "nothing to count"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.need import need
 from muster.probes import Cause, Probe, Unobserved
@@ -17,8 +18,7 @@ from muster.text import plural
 NAMED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerLookup:
+class ContainerLookup(Struct, frozen=True):
     """What a host has by the name of a container.
 
     ``match`` is the glob, ``names`` are all containers that it matches, stopped ones too, and ``name`` is

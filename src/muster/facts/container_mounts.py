@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.reading import some
@@ -16,8 +17,7 @@ from muster.targets import Container
 from muster.text import printable
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mount:
+class Mount(Struct, frozen=True, order=True):
     """One mount of a container: ``source`` is a path of the host, or a volume's name, ``inner`` the path in it."""
 
     source: str
@@ -28,12 +28,11 @@ class Mount:
         return f"{printable(self.source, 300)}:{printable(self.inner, 300)}{'' if self.writable else ':ro'}"
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerMounts:
+class ContainerMounts(Struct, frozen=True):
     """The mounts of a container. Source: ``Mounts`` of an inspection."""
 
     mounts: tuple[Mount, ...]
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def lacks(self, expected: Iterable[str]) -> tuple[str, ...]:
         """Those of the expected mounts that are not there, as they are written.

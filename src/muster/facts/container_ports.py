@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.need import need
@@ -20,8 +21,7 @@ _WRITTEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mapped:
+class Mapped(Struct, frozen=True, order=True):
     """One port of a container. ``address`` and ``port`` are the host's, empty and 0 where it is only exposed."""
 
     inner: int
@@ -30,13 +30,12 @@ class Mapped:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerPorts:
+class ContainerPorts(Struct, frozen=True):
     """The ports of a running container. ``network`` is its network mode, such as ``bridge`` or ``host``."""
 
     ports: tuple[Mapped, ...]
     network: str = "bridge"
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def lacks(self, expected: Iterable[str]) -> tuple[str, ...]:
         """Those of the expected mappings that are not there, as they are written.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.reading import some
@@ -29,8 +30,7 @@ USUAL_CAPABILITIES = frozenset(
 AROUND_SOCKET = frozenset(("/", "/run", "/var", "/var/run"))
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerPrivileges:
+class ContainerPrivileges(Struct, frozen=True):
     """What a container has beyond an ordinary one.
 
     ``names`` are, with the point of the CIS Docker Benchmark: ``root`` (4.1, its program runs as root),
@@ -41,7 +41,7 @@ class ContainerPrivileges:
 
     names: tuple[str, ...]
     no_new_privileges: bool = False
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def beyond(self, accepted: Collection[str]) -> tuple[str, ...]:
         """Those that are not accepted. Whoever accepts ``privileged`` or ``cap:ALL`` accepts every capability."""

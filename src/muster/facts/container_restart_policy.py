@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.need import need
@@ -13,13 +14,12 @@ from muster.targets import Container
 from muster.text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerRestartPolicy:
+class ContainerRestartPolicy(Struct, frozen=True):
     """The restart policy of a container, as ``docker run --restart`` takes it: ``no``, ``always``,
     ``unless-stopped``, ``on-failure`` or ``on-failure:3``."""
 
     policy: str
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def __str__(self) -> str:
         return f"restart policy {self.policy}"

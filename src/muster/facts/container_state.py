@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import inspection, name_of, pattern
 from muster.facts.container_ports import displayed, mapped
@@ -28,8 +29,7 @@ _MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerState:
+class ContainerState(Struct, frozen=True):
     """The state of a container. Source: ``GET /containers/{id}/json`` of the Docker engine API.
 
     ``status`` is ``created``, ``running``, ``paused``, ``restarting``, ``removing``, ``exited`` or ``dead``.

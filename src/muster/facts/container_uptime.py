@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.facts.container_state import moment, up_seconds
@@ -18,13 +19,12 @@ from muster.text import span
 ROUNDING = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerUptime:
+class ContainerUptime(Struct, frozen=True):
     """Since when and for how long, in seconds, a container has been running."""
 
     started_at: datetime
     seconds: float
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     def __str__(self) -> str:
         return f"Up {span(self.seconds)}, since {self.started_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.container_lookup import name_of, pattern, running
 from muster.facts.container_state import moment
@@ -22,8 +23,7 @@ USUAL_PERIOD = 100_000
 CLOSEST = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerUsage:
+class ContainerUsage(Struct, frozen=True):
     """What a running container uses. Source: Docker Engine API, ``GET /containers/{id}/stats``, twice.
 
     ``cpus`` is how many cores it kept busy over a second, ``cpu_limit`` how many it may. ``memory_bytes`` is its
@@ -37,7 +37,7 @@ class ContainerUsage:
     memory_limit: int
     cpu_limited: bool = False
     memory_limited: bool = False
-    name: str = field(default="", compare=False)
+    name: str = ""
 
     @property
     def cpu_percent(self) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -15,8 +16,7 @@ _ANSWER = re.compile(r"cpu +(\d{1,20}(?: \d{1,20}){7})(?: \d{1,20})*\n")
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7
 
 
-@dataclass(frozen=True, slots=True)
-class Cpu:
+class Cpu(Struct, frozen=True):
     """What all processors of a host did between two looks, in percent of their time.
 
     ``used_percent`` is all but idle and waiting; ``iowait_percent`` idle while something waits for a disk,

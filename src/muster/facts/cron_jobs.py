@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.reading import AS_ROOT, some, whole
 from muster.need import need
@@ -65,16 +66,14 @@ _JOB = re.compile(r" \s*[-0-9*@]")
 _COMPLAINT = re.compile(r" .*(not allowed|permission denied|must be suid)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A scheduled job: where it stands, and its line; of a timer its unit, the last with what all of them start."""
 
     source: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CronJobs:
+class CronJobs(Struct, frozen=True):
     """The scheduled jobs of a host, and what of them may not be read. Jobs may hold secrets: only they are counted.
 
     Source: crontab(5), cron(8), anacrontab(5), run-parts(8), systemctl(1).

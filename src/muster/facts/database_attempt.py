@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from muster.databases import Database, ServerDatabase, Sqlite
 from muster.facts.sqlite import Look, ask, read

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address, ip_address
+
+from msgspec import Struct
 
 from muster.facts.reading import NOT_FOUND, some, uncut
 from muster.need import need
@@ -40,8 +41,7 @@ _REFUSED = re.compile(r"server can't find [^:]*: ([A-Z]{1,20})$")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class DnsAnswer:
+class DnsAnswer(Struct, frozen=True):
     """The records of a type that a name has, each as in a zone file.
 
     ``code`` is what the server said: ``NOERROR``, ``NXDOMAIN``, ``SERVFAIL``, ...

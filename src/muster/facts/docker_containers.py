@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.docker_engine import NO_ENGINE
 from muster.facts.reading import some
@@ -24,8 +25,7 @@ _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)$")
 _EXITED = re.compile(r"Exited \((-?\d+)\)")
 
 
-@dataclass(frozen=True, slots=True)
-class ListedContainer:
+class ListedContainer(Struct, frozen=True):
     """A container as the engine lists it: ``state`` is ``running``, ``exited``, ``restarting``, ...; ``status`` is
     the same in words (``Up 3 hours (healthy)``); ``health`` is ``healthy``, ``unhealthy``, ``starting`` or, without
     a healthcheck, ``none``; ``exit_code`` is None unless it exited."""
@@ -47,8 +47,7 @@ class ListedContainer:
         return f"{self.name}: {self.status or self.state}"
 
 
-@dataclass(frozen=True, slots=True)
-class DockerContainers:
+class DockerContainers(Struct, frozen=True):
     """The containers of a host, stopped ones too. Source: Docker Engine API, ``GET /containers/json``."""
 
     every: tuple[ListedContainer, ...]

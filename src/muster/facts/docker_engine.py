@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.need import need
 from muster.probes import Attempt, Cause, DoesNotApply, Probe, Unobserved
@@ -14,8 +15,7 @@ from muster.targets import Host
 NO_ENGINE = "no Docker engine here, and none is expected"
 
 
-@dataclass(frozen=True, slots=True)
-class DockerAnswer:
+class DockerAnswer(Struct, frozen=True):
     """How the attempt to reach a host's Docker engine went, and the versions that it gave: the engine's and
     its API's, empty where it did not answer. Source: Docker Engine API, ``GET /version``."""
 

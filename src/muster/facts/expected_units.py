@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.failed_units import ABSENT, IF_SYSTEMD_RUNS
 from muster.facts.reading import some, whole
@@ -16,8 +17,7 @@ from muster.targets import Host
 ACTIVE = frozenset({"active", "reloading", "refreshing"})
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A systemd unit and its state: ``active``, ``failed``, ``inactive``, ..., ``not found`` or ``no systemd``.
 
     ``detail`` is systemd's finer state, such as ``running`` or ``exited``.
@@ -35,8 +35,7 @@ class Unit:
         return f"{self.name} {self.state} ({self.detail})" if self.detail else f"{self.name} {self.state}"
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedUnits:
+class ExpectedUnits(Struct, frozen=True):
     """The units that the inventory expects of a host, in its order. Source: systemctl(1), show."""
 
     every: tuple[Unit, ...]

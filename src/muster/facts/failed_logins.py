@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.reading import AS_ROOT, some, whole, why
 from muster.need import need
@@ -184,8 +185,7 @@ _TOTAL = re.compile(r"total (\d{1,12}) (\d{1,12}) (\d{1,3})")
 _SOURCE = re.compile(r"source (\d{1,12}) (\S{1,64})")
 
 
-@dataclass(frozen=True, slots=True)
-class FailedLogins:
+class FailedLogins(Struct, frozen=True):
     """How many logins failed in the last ``window`` seconds, through sshd, su, sudo and login, and who failed most.
 
     ``sources`` are addresses, ``local:`` and a user's name, or ``console``, each with its number. ``source`` is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.facts.reading import some, whole
 from muster.need import need
@@ -19,8 +19,7 @@ IF_SYSTEMD_RUNS = 'if [ ! -d /run/systemd/system ]; then echo "no systemd"; exit
 _SCRIPT = IF_SYSTEMD_RUNS + "systemctl list-units --failed --all --plain --full --no-legend --no-pager && echo end"
 
 
-@dataclass(frozen=True, slots=True)
-class FailedUnits:
+class FailedUnits(Struct, frozen=True):
     """The names of the systemd units that are in the state ``failed``. Source: systemctl(1), list-units."""
 
     names: tuple[str, ...]

@@ -6,8 +6,9 @@ import re
 import shlex
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.file_state import ABSENT
 from muster.facts.reading import complained, some, whole
@@ -20,8 +21,7 @@ _FILE = "printf '%s %s\\n' {number} \"$(stat -L -c =%f:%U:%G {path} 2>&1)\"\n"
 _LINE = re.compile(r"(\d+) (?:=([0-9a-f]{1,8}):([^:]*):([^:]*)|(.*))")
 
 
-@dataclass(frozen=True, slots=True)
-class RuledFile:
+class RuledFile(Struct, frozen=True):
     """A file, folder or the like; where the path is a symbolic link, what it leads to.
 
     ``mode`` holds the permission bits; all is empty where ``exists`` is False. Source: stat(1), inode(7).
@@ -48,8 +48,7 @@ class RuledFile:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FileRules:
+class FileRules(Struct, frozen=True):
     """The files that have rules, as they are; ``wrong`` is what is not as it should be, one text for each file."""
 
     every: tuple[RuledFile, ...]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import stat
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.reading import NOT_FOUND, unanswered, whole
 from muster.need import Need
@@ -27,8 +28,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(Struct, frozen=True):
     """A file, directory or the like; where ``path`` is a symbolic link, what it leads to.
 
     ``kind`` is ``file``, ``directory``, ``socket``, ``pipe``, ``block device`` or ``character device``. ``owner`` and

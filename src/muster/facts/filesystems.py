@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import NOT_FOUND, some, uncut, why
 from muster.need import need
@@ -34,8 +35,7 @@ _STATUS = re.compile(r"^= (\d+)\n", re.MULTILINE)
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class Filesystem:
+class Filesystem(Struct, frozen=True):
     """A filesystem that is mounted at ``mount``, with its sizes in bytes. ``available_bytes`` is what is left
     for users who are not root."""
 
@@ -53,8 +53,7 @@ class Filesystem:
         return f"{self.mount} {self.used_percent:.0f} % of {size(self.total_bytes)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Filesystems:
+class Filesystems(Struct, frozen=True):
     """The filesystems of a host that files are written to, network ones too; at least one, each once."""
 
     every: tuple[Filesystem, ...]
@@ -66,8 +65,7 @@ class Filesystems:
         return some(map(str, sorted(self.every, key=lambda each: -each.used_percent)))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A line of df for a filesystem that matters: its mount point and three counts, of blocks or inodes."""
 
     mount: str

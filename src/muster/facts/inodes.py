@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.filesystems import MAX_BYTES, SCRIPT, percent, rows
 from muster.facts.reading import some
@@ -12,8 +13,7 @@ from muster.probes import Command, DoesNotApply, Output, Probe
 from muster.targets import Host
 
 
-@dataclass(frozen=True, slots=True)
-class InodeTable:
+class InodeTable(Struct, frozen=True):
     """How many files the filesystem at ``mount`` can have in all, has, and can still get."""
 
     mount: str
@@ -29,8 +29,7 @@ class InodeTable:
         return f"{self.mount} {self.used_percent:.0f} % of {self.total:,} inodes"
 
 
-@dataclass(frozen=True, slots=True)
-class Inodes:
+class Inodes(Struct, frozen=True):
     """The filesystems of a host that have a fixed number of inodes; at least one, each once.
 
     Those without (btrfs, vfat, some network ones) are left out: they cannot run out of inodes.

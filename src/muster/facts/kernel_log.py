@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.reading import AS_ROOT, some, whole, why
 from muster.need import need
@@ -67,8 +68,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KernelError:
+class KernelError(Struct, frozen=True):
     """A message of the kernel of priority ``err`` or worse: when, in seconds since the epoch, and what it says."""
 
     at: float
@@ -84,8 +84,7 @@ class KernelError:
         return f"{datetime.fromtimestamp(self.at, UTC):%Y-%m-%d %H:%M:%S} UTC {text}"
 
 
-@dataclass(frozen=True, slots=True)
-class KernelLog:
+class KernelLog(Struct, frozen=True):
     """The errors that the kernel logged in the last ``window`` seconds, the last `MOST` of them, oldest first.
 
     Priorities are those of syslog(3): 0 (``emerg``) to 3 (``err``). From the journal where its files may be

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import some, whole
 from muster.need import need
@@ -28,8 +29,7 @@ _SOCKET = re.compile(r" *\d+: ((?:[0-9A-F]{8}){1,4}):([0-9A-F]{4}) [0-9A-F]+:[0-
 _EXPECTED = re.compile(r"(?:(?P<address>.+):)?(?P<port>\d{1,5})(?:/(?P<protocol>tcp|udp))?")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Port:
+class Port(Struct, frozen=True, order=True):
     """A port that listens. ``address`` is that which it is bound to: ``0.0.0.0`` or ``::`` is any."""
 
     number: int
@@ -41,8 +41,7 @@ class Port:
         return f"{address}:{self.number}/{self.protocol}"
 
 
-@dataclass(frozen=True, slots=True)
-class ListeningPorts:
+class ListeningPorts(Struct, frozen=True):
     """All ports that listen on a host: TCP, and UDP sockets that take from anyone. Source: proc(5), /proc/net/tcp."""
 
     every: tuple[Port, ...]

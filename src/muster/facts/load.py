@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -14,8 +15,7 @@ from muster.text import plural
 _ANSWER = re.compile(r"(\d+\.\d\d) (\d+\.\d\d) (\d+\.\d\d) \d+/\d+ \d+\n([1-9]\d*)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """How many tasks run, wait to run, or wait for a disk: averages over 1, 5 and 15 minutes.
 
     ``cores`` is the number of processors that are online. Source: proc(5), /proc/loadavg and /proc/stat.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -16,8 +17,7 @@ MEMINFO = "cat /proc/meminfo"
 _LINE = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """Memory of a host, in bytes. Source: proc(5), /proc/meminfo.
 
     ``available_bytes`` is the kernel's own estimate of what programs can still get without swapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Mysql
 from muster.facts import mysql, sql
@@ -30,8 +30,7 @@ WHERE state LIKE 'Waiting for%lock'
 ORDER BY 3 DESC LIMIT 900"""  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlLockWait:
+class MysqlLockWait(Struct, frozen=True):
     """A session that waits for a lock for that many seconds, and the ``holders`` of it, in words; none where the
     server does not say who has it."""
 
@@ -47,8 +46,7 @@ class MysqlLockWait:
         return f"{who} waits {amount(self.seconds, 's')} for {holders}: {self.query}"
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlLocks:
+class MysqlLocks(Struct, frozen=True):
     """The sessions of the server that wait for a lock, the longest wait first."""
 
     waits: tuple[MysqlLockWait, ...]

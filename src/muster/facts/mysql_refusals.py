@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Mysql
 from muster.facts import mysql, sql
@@ -11,8 +11,7 @@ from muster.probes import Probe
 from muster.questions.servers import Rows
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlRefusals:
+class MysqlRefusals(Struct, frozen=True):
     """Attempts to connect since the server started (``tried``).
 
     Some were ``aborted`` before anybody was logged in (a wrong password, no such right, a probe of the port), some

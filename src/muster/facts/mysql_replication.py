@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from muster.databases import Mysql
 from muster.facts import sql
@@ -20,8 +21,7 @@ STATUS = "SHOW /*M! ALL REPLICAS */ /*!80022 REPLICA */ STATUS"
 LONGEST_ERROR = 200
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlFollowed:
+class MysqlFollowed(Struct, frozen=True):
     """A source that is followed: whether its changes are received (``receives``) and applied (``applies``).
 
     ``lag_seconds`` is how far what is applied is behind, None where that is not known because one of the two does
@@ -44,8 +44,7 @@ class MysqlFollowed:
         return f"replica of {self.source}, receives: {self.receives}, applies: {self.applies}{lag}{error}"
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlReplication:
+class MysqlReplication(Struct, frozen=True):
     """The sources that a replica follows; at least one."""
 
     followed: tuple[MysqlFollowed, ...]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.databases import Mysql
 from muster.facts import mysql, sql
@@ -26,8 +27,7 @@ WHERE p.id <> CONNECTION_ID() AND p.user NOT IN ('system user', 'event_scheduler
 ORDER BY t.trx_started IS NULL, t.trx_started, p.time DESC LIMIT 900"""  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlSession:
+class MysqlSession(Struct, frozen=True):
     """A session that runs a query or is within a transaction: who, since when, in seconds, and what it runs.
 
     ``state_seconds`` is how long it has been at its ``command`` (``Query``, ``Sleep``, ...), ``transaction_seconds``
@@ -52,8 +52,7 @@ class MysqlSession:
         return f"id {self.id} ({who}) for {amount(seconds, 's')}: {self.query or 'no query'}"
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlSessions:
+class MysqlSessions(Struct, frozen=True):
     """The sessions with this database that run a query or are within a transaction; without our own."""
 
     every: tuple[MysqlSession, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Mysql
 from muster.facts import sql
@@ -24,8 +24,7 @@ UNION ALL
  FROM information_schema.tables WHERE {_OURS} ORDER BY 2 DESC LIMIT {LARGEST})"""  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlTable:
+class MysqlTable(Struct, frozen=True):
     """A table with its indexes: its size, and about how many rows it has."""
 
     name: str
@@ -36,8 +35,7 @@ class MysqlTable:
         return f"{self.name}: {size(self.size_bytes)}, about {plural(self.rows, 'row')}"
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlTables:
+class MysqlTables(Struct, frozen=True):
     """The tables of a database that its user may read: how many, their size together, and the largest of them."""
 
     count: int

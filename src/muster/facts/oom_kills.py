@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -14,8 +15,7 @@ from muster.text import plural
 _ANSWER = re.compile(r"(?:oom_kill (\d{1,20})\n)?end\n")
 
 
-@dataclass(frozen=True, slots=True)
-class OomKills:
+class OomKills(Struct, frozen=True):
     """How many processes the kernel has killed since it started because there was no memory left for them.
 
     Those at the limit of their control group (a container, a service) count too. Source: ``oom_kill`` in

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -16,8 +17,7 @@ NO_LIMIT = 2**63 - 1
 _ANSWER = re.compile(r"(\d{1,20})\t(\d{1,20})\t([1-9]\d{0,19})\n")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFiles:
+class OpenFiles(Struct, frozen=True):
     """How many files all processes of a host hold open, and how many they can. Source: proc(5), file-nr."""
 
     count: int

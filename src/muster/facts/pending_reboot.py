@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import some, whole
 from muster.need import need
@@ -39,8 +40,7 @@ _FLAVOUR = re.compile(r"((?:-[a-z][a-z0-9_]*)+\+?|\+[a-z0-9]*(?:-debug)?)$")
 _PARTS = re.compile(r"(\d+)|([A-Za-z]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class PendingReboot:
+class PendingReboot(Struct, frozen=True):
     """Whether a host waits for a reboot, and why.
 
     ``runs`` is the release of the kernel that runs (uname(2)), ``newest`` the newest installed one of its flavour,

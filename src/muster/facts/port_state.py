@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.need import need
 from muster.probes import Attempt, Probe, Unobserved
@@ -14,8 +14,7 @@ from muster.targets import TcpEndpoint
 CLOSED = ("refused", "reset", "timed out", "unreachable")
 
 
-@dataclass(frozen=True, slots=True)
-class PortState:
+class PortState(Struct, frozen=True):
     """Whether a port accepts connections, as seen from the host that it was tried from; ``outcome`` says how."""
 
     open: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -18,8 +18,7 @@ SELECT current_setting('archive_mode'), pg_is_in_recovery(), archived_count, fai
 FROM pg_stat_archiver"""
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresArchiver:
+class PostgresArchiver(Struct, frozen=True):
     """How archiving goes: how many segments were archived and how many attempts failed, and how many seconds ago the
     last was. None: never."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -18,8 +18,7 @@ SELECT current_setting('data_checksums') = 'on', coalesce(sum(checksum_failures)
 FROM pg_stat_database WHERE datname = current_database() OR datid = 0"""
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresChecksums:
+class PostgresChecksums(Struct, frozen=True):
     """Whether the pages of a server have checksums."""
 
     on: bool
@@ -28,8 +27,7 @@ class PostgresChecksums:
         return f"checksums are {'on' if self.on else 'off'}"
 
 
-@dataclass(frozen=True, slots=True)
-class DamagedPages:
+class DamagedPages(Struct, frozen=True):
     """How many pages had a wrong checksum since the server's statistics began, and seconds since the last one."""
 
     count: int

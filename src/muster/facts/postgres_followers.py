@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres
@@ -25,8 +25,7 @@ FROM pg_replication_slots AS s CROSS JOIN here
 LIMIT 900"""
 
 
-@dataclass(frozen=True, slots=True)
-class Follower:
+class Follower(Struct, frozen=True):
     """A replica (or a backup) that receives: its ``state``, and how much of the log it has not replayed."""
 
     name: str
@@ -38,8 +37,7 @@ class Follower:
         return f"{self.name}: {self.state}{behind}"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """A replication slot: ``active``, ``inactive``, or ``lost`` (what it needs is gone), and what it retains."""
 
     name: str
@@ -50,8 +48,7 @@ class Slot:
         return f"slot {self.name}: {self.state}, retains {size(self.retained_bytes)}"
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresFollowers:
+class PostgresFollowers(Struct, frozen=True):
     """All that follow a server; at least one."""
 
     replicas: tuple[Follower, ...]

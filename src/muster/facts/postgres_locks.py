@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -28,8 +28,7 @@ WHERE w.datname = current_database() AND w.wait_event_type = 'Lock'
 ORDER BY 3 DESC LIMIT 900"""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """A session that others wait for; ``pid`` 0 is a prepared transaction, which has no session."""
 
     pid: int
@@ -42,8 +41,7 @@ class Holder:
         return f"pid {self.pid} ({printable(f'{self.user}, {self.state}', 80)})"
 
 
-@dataclass(frozen=True, slots=True)
-class LockWait:
+class LockWait(Struct, frozen=True):
     """A session that waits for a lock, and who keeps it from it."""
 
     pid: int
@@ -58,8 +56,7 @@ class LockWait:
         return f"{who} waits {amount(self.seconds, 's')} for {holders}: {self.query}"
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresLocks:
+class PostgresLocks(Struct, frozen=True):
     """The sessions of this database that wait for a lock, the longest wait first."""
 
     waits: tuple[LockWait, ...]

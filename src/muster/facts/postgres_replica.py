@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -24,8 +25,7 @@ SELECT pg_is_in_recovery() AS replica, {postgres.SEES_ALL} AS sees, coalesce(w.s
 FROM (SELECT) AS nothing LEFT JOIN pg_stat_wal_receiver AS w ON true"""  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresReplica:
+class PostgresReplica(Struct, frozen=True):
     """A replica: the state of what receives from ``sender``: ``streaming``; empty where nothing receives."""
 
     status: str
@@ -39,8 +39,7 @@ class PostgresReplica:
         return f"{self.status} from {printable(self.sender, 80)}" if self.status else "receives from no primary"
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresReplicaLag:
+class PostgresReplicaLag(Struct, frozen=True):
     """How many seconds what a replica shows is behind what it received, and whether somebody paused it."""
 
     seconds: float

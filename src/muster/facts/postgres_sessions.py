@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -29,8 +30,7 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 ORDER BY xact_start LIMIT 900"""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A session with a transaction: who, what it runs or ran last, and for how many seconds."""
 
     pid: int
@@ -48,8 +48,7 @@ class Session:
         return f"pid {self.pid} ({who}) for {amount(seconds, 's')}: {self.query or 'no query'}"
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresSessions:
+class PostgresSessions(Struct, frozen=True):
     """The sessions with this database that are within a transaction or run a query; without our own."""
 
     every: tuple[Session, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -12,8 +12,7 @@ from muster.questions.servers import Rows
 from muster.text import size
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresSize:
+class PostgresSize(Struct, frozen=True):
     """The size of a database: its tables and indexes, without the write-ahead log, which all databases share."""
 
     size_bytes: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -40,8 +40,7 @@ ORDER BY s.n_dead_tup DESC, 1 LIMIT 900) AS t ON true"""  # noqa: S608
 _VACUUM_SHARE, _ANALYZE_SHARE = 0.2, 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class TableState:
+class TableState(Struct, frozen=True):
     """A table: about its size, its rows that live and that are dead, and how long ago it was taken care of.
 
     ``changed_rows`` were changed since it was last analyzed.
@@ -78,8 +77,7 @@ class TableState:
         return f"{self.name}: {self.told_dead}, about {size(self.size_bytes)}"
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresTables:
+class PostgresTables(Struct, frozen=True):
     """The tables of this database with at least `ROWS` rows, dead ones counted, the most dead rows first."""
 
     every: tuple[TableState, ...]

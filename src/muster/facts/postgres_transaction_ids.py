@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Postgres
 from muster.facts import postgres, sql
@@ -18,8 +18,7 @@ _SELECT = """
 SELECT age(datfrozenxid), mxid_age(datminmxid) FROM pg_database WHERE datname = current_database()"""
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresTransactionIds:
+class PostgresTransactionIds(Struct, frozen=True):
     """The age of the oldest transaction id, and multixact id, that is not frozen yet: in ids given out since."""
 
     transactions: int

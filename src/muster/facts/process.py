@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.process_finding import command, found
 from muster.facts.process_found import State
@@ -14,8 +15,7 @@ from muster.targets import Process
 from muster.text import plural, span
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessState:
+class ProcessState(Struct, frozen=True):
     """The state of a process that the inventory names, which may be several processes of the host.
 
     ``state`` is ``running``, ``stopped`` (it ended as it should, or was never started), ``crashed`` (it ended by

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.process_finding import found, of_running, sample
 from muster.need import need
@@ -11,8 +12,7 @@ from muster.probes import Probe, Samples, Unobserved
 from muster.targets import Process
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessCpu:
+class ProcessCpu(Struct, frozen=True):
     """The processor time of all processes of a target together, over a second.
 
     ``percent`` is of one processor, so two that are busy are 200. Source: proc(5), /proc/PID/stat.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.process_finding import command, found, of_running
 from muster.facts.process_open import opened
@@ -12,8 +13,7 @@ from muster.probes import Output, Probe
 from muster.targets import Process
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessFiles:
+class ProcessFiles(Struct, frozen=True):
     """The process of a target that is nearest to its limit: its ``pid``, how many files it has open, and how many it
     may have by its soft limit (None: no limit). Source: proc(5), /proc/PID/fd and /proc/PID/limits."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from muster.facts.process_listing import Listing, Seen
 from muster.facts.reading import AS_ROOT
@@ -16,8 +17,7 @@ HIDDEN = f"the processes of other users are not to be seen, /proc is mounted wit
 State = Literal["running", "stopped", "crashed", "restarting", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The state of what was looked for, its live ``processes``, oldest first, and the ``listing`` that they are from.
 
     ``detail`` says how it came to that state. ``restarts`` is how often systemd started it again by itself, None

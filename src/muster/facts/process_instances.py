@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.process_finding import command, found, of_running
 from muster.need import need
@@ -12,8 +13,7 @@ from muster.targets import Process
 from muster.text import plural, span
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessInstances:
+class ProcessInstances(Struct, frozen=True):
     """The live processes: of the unit's control group, of the pid file's process and all below it, or those whose
     command line matches. ``up_seconds`` is how long the oldest of them has been there. Source: proc(5)."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from muster.facts.listening_ports import SCRIPT as PORTS
 from muster.facts.reading import whole
@@ -58,8 +59,7 @@ _PAGE = re.compile(r"KernelPageSize: +(\d{1,6}) kB\n")
 _COMMAND = re.compile(r"(?:\A|\n)==> /proc/(\d{1,10})/cmdline <==\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A process. ``state`` is the letter of proc(5), ``started`` and ``spent`` (processor time) are in ticks,
     ``resident`` is its memory in bytes, which it may share with others."""
 
@@ -78,8 +78,7 @@ class Seen:
         return self.state in "ZX" and self.threads <= 1
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The processes that were looked at, by process id. Source: proc(5).
 
     ``now`` is when, in ticks since the host started; ``hidden`` says that those of other users cannot be seen.

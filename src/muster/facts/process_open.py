@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts import listening_ports
 from muster.facts.listening_ports import ListeningPorts
@@ -20,8 +21,7 @@ _ENTRY = re.compile(r" *(\d{1,20}) (?:/proc/(\d{1,10})/(fd:| denied)|\[(\d{1,20}
 _INODE = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """What one process has open: so many files, of at most ``most`` (its soft limit, None where there is none), and
     among them the sockets with these numbers."""
 

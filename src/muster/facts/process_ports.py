@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.listening_ports import ListeningPorts
 from muster.facts.process_finding import command, found, of_running
@@ -13,8 +14,7 @@ from muster.probes import Output, Probe
 from muster.targets import Process
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessPorts:
+class ProcessPorts(Struct, frozen=True):
     """The ports that the processes of a target listen on, and all that anybody does, in the host's own network.
     Source: proc(5), /proc/PID/fd and /proc/net/tcp."""
 

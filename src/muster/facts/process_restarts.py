@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.process_finding import command, found, of_running
 from muster.need import need
@@ -12,8 +13,7 @@ from muster.targets import Process
 from muster.text import plural
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRestarts:
+class ProcessRestarts(Struct, frozen=True):
     """How often systemd has started a unit again by its ``Restart=``, since somebody started it, or ran ``systemctl
     reset-failed``. Source: org.freedesktop.systemd1(5), NRestarts."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.process_finding import command, found, of_running
 from muster.need import need
@@ -12,8 +13,7 @@ from muster.targets import Process
 from muster.text import plural, size
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessUsage:
+class ProcessUsage(Struct, frozen=True):
     """What all processes of a target use together.
 
     ``memory_bytes`` is their resident memory in bytes: what several of them share counts for each. Source: proc(5),

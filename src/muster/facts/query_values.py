@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.databases import Database, ServerDatabase, Sqlite
 from muster.facts.rows_answer import complete, granted, lines, of_all
@@ -25,8 +26,7 @@ _LINE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QueryValues:
+class QueryValues(Struct, frozen=True):
     """The number that each query gives, by the query's name; why others give none: ``failures``."""
 
     values: Mapping[str, float]

@@ -1,6 +1,6 @@
 """The queues and alarms of a RabbitMQ broker, by its management API."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.facts.response import Response, itself, over_api
 from muster.need import need
@@ -8,8 +8,7 @@ from muster.probes import Probe, Unobserved
 from muster.targets import HttpEndpoint
 
 
-@dataclass(frozen=True, slots=True)
-class RabbitmqQueues:
+class RabbitmqQueues(Struct, frozen=True):
     """How many messages and consumers each queue has, by ``vhost/queue``."""
 
     every: dict[str, tuple[int, int]]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from muster.facts.filesystems import MAX_BYTES, unescaped
 from muster.facts.reading import some, whole
@@ -29,8 +30,7 @@ _MOUNT = re.compile(r"\d+ \d+ (\d+:\d+) \S+ (\S+) (\S+)(?: [^ -]\S*)* - (\S+) (\
 _ANSWER = re.compile(r"((?:\d+ .*\n)*)=\n((?:.*\n)*)end\n")
 
 
-@dataclass(frozen=True, slots=True)
-class ReadonlyFilesystem:
+class ReadonlyFilesystem(Struct, frozen=True):
     """A filesystem that is read-only against its declaration: where, of what kind, on what, and what tells so."""
 
     mount: str
@@ -42,8 +42,7 @@ class ReadonlyFilesystem:
         return f"{self.mount} ({self.kind} on {self.source}: {self.sign})"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadonlyFilesystems:
+class ReadonlyFilesystems(Struct, frozen=True):
     """The filesystems on disks that became read-only, of ``looked_at`` that are mounted.
 
     The kernel makes one read-only when it finds an error in it (ext4(5), errors=remount-ro); then the mount is still

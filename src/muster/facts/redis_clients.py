@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Redis
 from muster.facts.redis_info import Info, ask_info
@@ -11,8 +11,7 @@ from muster.probes import Probe
 from muster.text import plural
 
 
-@dataclass(frozen=True, slots=True)
-class RedisClients:
+class RedisClients(Struct, frozen=True):
     """How many clients are connected, ``blocked`` of them in a call such as ``BLPOP``; ``rejected`` are connections
     refused because of ``maxclients`` since the server started."""
 

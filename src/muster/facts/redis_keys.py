@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.databases import Redis
 from muster.facts.rows_answer import complete, of_all
@@ -14,8 +15,7 @@ from muster.probes import Probe, Unobserved
 from muster.questions.servers import AskEach, CountKeys
 
 
-@dataclass(frozen=True, slots=True)
-class RedisKeys:
+class RedisKeys(Struct, frozen=True):
     """How many keys match each pattern, and which could not be counted: ``failures``."""
 
     counts: Mapping[str, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Redis
 from muster.facts.redis_info import Info, ask_info
@@ -14,8 +14,7 @@ from muster.text import plural, size
 WORTH_TELLING = 10 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class RedisMemory:
+class RedisMemory(Struct, frozen=True):
     """The memory of a Redis server, in bytes.
 
     ``max_bytes`` is ``maxmemory``, 0 without one; ``system_bytes`` what the machine has (of a container: its host).

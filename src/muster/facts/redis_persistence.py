@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Redis
 from muster.facts.redis_info import Info, ask_info
@@ -11,8 +11,7 @@ from muster.probes import Probe
 from muster.text import plural
 
 
-@dataclass(frozen=True, slots=True)
-class RedisPersistence:
+class RedisPersistence(Struct, frozen=True):
     """How writing to disk went the last time; one that never was counts as ``ok`` for Redis.
 
     ``snapshot`` is the status of the last RDB file, ``unsaved_changes`` are those since. ``log`` is the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Redis
 from muster.facts.reading import some
@@ -12,8 +12,7 @@ from muster.probes import DoesNotApply, Probe, Unobserved
 from muster.text import plural, span
 
 
-@dataclass(frozen=True, slots=True)
-class RedisReplica:
+class RedisReplica(Struct, frozen=True):
     """A replica as its primary sees it: ``state`` is ``online`` once it has everything; ``lag_seconds`` is how long
     ago it last said how far it is, which it does every second."""
 
@@ -25,8 +24,7 @@ class RedisReplica:
         return f"{self.address} ({self.state}, {self.lag_seconds:g} s behind)"
 
 
-@dataclass(frozen=True, slots=True)
-class RedisReplication:
+class RedisReplication(Struct, frozen=True):
     """Of a primary: its ``replicas``. Of a replica: its ``primary``, and whether the ``link`` to it is ``up``.
 
     ``down_seconds`` is for how long it has not been, ``silent_seconds`` for how long the primary said nothing: it

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from muster.databases import Redis
 from muster.facts.redis_info import Info, ask_info
@@ -22,8 +23,7 @@ HOUR = 3600.0
 LONGEST_COMMAND = 80
 
 
-@dataclass(frozen=True, slots=True)
-class RedisClock:
+class RedisClock(Struct, frozen=True):
     """The time by the server's own clock, in seconds since the epoch."""
 
     now: float
@@ -32,8 +32,7 @@ class RedisClock:
         return f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%d %H:%M:%S} UTC by its clock"
 
 
-@dataclass(frozen=True, slots=True)
-class SlowCommand:
+class SlowCommand(Struct, frozen=True):
     """A command that took ``microseconds``, from ``at`` on, in seconds since the epoch. ``command`` is cut."""
 
     at: float
@@ -44,8 +43,7 @@ class SlowCommand:
         return f"{self.command} took {amount(self.microseconds / 1000, 'ms')}"
 
 
-@dataclass(frozen=True, slots=True)
-class RedisSlowLog:
+class RedisSlowLog(Struct, frozen=True):
     """The newest entries of the slow log: commands that took longer than ``slowlog-log-slower-than``."""
 
     commands: tuple[SlowCommand, ...] = ()

@@ -9,13 +9,15 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import urljoin
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from muster.jsonpath import bad_parts, breach, difference, excerpt, look_up
 from muster.need import need
@@ -37,6 +39,7 @@ API_BYTES = 4 * 1_048_576
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 # The text encodings of the web. Python knows more, some of which take quadratic time (idna, punycode).
+_NAMED = re.compile(r'charset\s*=\s*"?([\w.:-]+)', re.IGNORECASE)
 _CHARSET = re.compile(
     r"(utf-?(8|16|32)|us-?ascii|iso-?8859|windows-125|cp125|gb|big5|shift|euc|koi8|latin)", re.IGNORECASE
 )
@@ -45,8 +48,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(Struct, frozen=True, dict=True):
     """What an endpoint answered.
 
     ``url`` is where the answer came from, after ``redirects`` (the URLs left behind). ``headers`` have
@@ -241,20 +243,25 @@ class Response:
         return f"{text}, {more}{size(self.size)}{kind}" + (f": {self.excerpt}" if self.body else "")
 
     def _decoded(self, errors: Literal["strict", "backslashreplace"]) -> str:
-        charset = re.search(r'charset\s*=\s*"?([\w.:-]+)', self.header("content-type") or "", re.IGNORECASE)
-        name = charset[1] if charset and _CHARSET.match(charset[1]) else "utf-8"
+        return self.body.decode(self._encoding, errors).removeprefix("\ufeff")
+
+    @cached_property
+    def _encoding(self) -> str:
+        """How the body's text is encoded: as the answer says, where that is known, else in UTF-8."""
+        named = _NAMED.search(self.header("content-type") or "")
+        name = named[1] if named and _CHARSET.match(named[1]) else "utf-8"
         try:
             codecs.lookup(name)
         except LookupError:
-            name = "utf-8"
-        return self.body.decode(name, errors).removeprefix("\ufeff")
+            return "utf-8"
+        return name
 
     @cached_property
     def _parsed(self) -> tuple[Any, str | None]:
         if self.truncated:
             return None, self._no_json(f"longer than {size(self.size)}, and cut off there")
         try:
-            return json.loads(self._decoded("strict"), parse_constant=_refuse), None
+            return _JSON.decode(self._decoded("strict")), None
         except RecursionError:
             return None, self._no_json("nested too deeply")
         except UnicodeDecodeError as error:
@@ -285,6 +292,9 @@ def _is_measurable(number: float) -> bool:
 def _refuse(constant: str) -> NoReturn:
     # Python's reader takes NaN and Infinity, which RFC 8259 does not have.
     raise ValueError(f"it holds {constant}")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _expects_redirect(endpoint: HttpEndpoint) -> bool:

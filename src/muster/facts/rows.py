@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from muster.databases import Database, Mysql, Postgres, ServerDatabase, Sqlite, Table
 from muster.facts import rows_statements
@@ -23,8 +24,7 @@ AHEAD = 60.0
 _LINE = re.compile(r"(-|[-+0-9.e]{1,40})\|([^|]{0,40})\|([0-9]{1,20}|-)\|([0-9]{1,20}|-)")
 
 
-@dataclass(frozen=True, slots=True)
-class TableRows:
+class TableRows(Struct, frozen=True):
     """A table, as far as its numbers were asked for: how old its newest row is, in seconds, None where there is none;
     how many rows are older than they may become; how many there are."""
 
@@ -33,8 +33,7 @@ class TableRows:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class NewestRows:
+class NewestRows(Struct, frozen=True):
     """The age of the newest row of each table, in seconds; which are ``empty``; why others are not known."""
 
     ages: Mapping[str, float]
@@ -50,8 +49,7 @@ class NewestRows:
         return ", ".join(told + [f"there is no row in {name}" for name in self.empty])
 
 
-@dataclass(frozen=True, slots=True)
-class RowCounts:
+class RowCounts(Struct, frozen=True):
     """How many rows of each table there are, or are too old; why others could not be counted: ``failures``."""
 
     counts: Mapping[str, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.databases import Mysql, Postgres, Redis, ServerDatabase
 from muster.facts import mysql, postgres, sql
@@ -19,8 +19,7 @@ SELECT count(*), current_setting('max_connections')::int,
 FROM pg_stat_activity WHERE backend_type = 'client backend'"""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerConnections:
+class ServerConnections(Struct, frozen=True):
     """Connections ``used``, of ``most`` that a server accepts, of which some are ``reserved`` for its owners."""
 
     used: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from muster.databases import Mysql, Postgres, Redis, ServerDatabase
 from muster.facts import postgres, sql
@@ -14,8 +15,7 @@ from muster.probes import Probe
 from muster.questions.servers import Rows
 
 
-@dataclass(frozen=True, slots=True)
-class ServerRole:
+class ServerRole(Struct, frozen=True):
     """A ``primary`` takes writes, a ``replica`` follows another server."""
 
     role: Literal["primary", "replica"]

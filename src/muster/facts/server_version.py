@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.databases import ServerDatabase
 from muster.need import need
@@ -14,8 +15,7 @@ from muster.text import printable
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class ServerVersion:
+class ServerVersion(Struct, frozen=True):
     """What a server calls its version: ``15.18 (Debian 15.18-0+deb12u1)``."""
 
     text: str

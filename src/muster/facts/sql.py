@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from muster.databases import ServerDatabase
 from muster.probes import Probe
@@ -23,8 +24,7 @@ NAMED = 3
 CALLS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """A statement without its values, how often it was called, and how long it took on average."""
 
     query: str
@@ -37,8 +37,7 @@ class Statement:
         return f"{took} on average over {plural(self.calls, 'call')}: {self.query}"
 
 
-@dataclass(frozen=True, slots=True)
-class SlowStatements:
+class SlowStatements(Struct, frozen=True):
     """The slowest statements of a database among those that are called again and again, slowest first."""
 
     slowest: tuple[Statement, ...]

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from shlex import quote
 from urllib.parse import quote as percent_encoded
+
+from msgspec import Struct
 
 from muster.databases import Sqlite
 from muster.probes import Command, Output, Unobserved
@@ -121,8 +122,7 @@ printf '\n%s\n' "$out"
 )"""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What the script found. ``said`` are the lines that SQLite answered, ``status`` its exit status.
 
     ``kind`` is ``file``, where SQLite was asked, or why it was not: ``missing``, ``denied``, ``folder``,

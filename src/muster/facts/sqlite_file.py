@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+
+from msgspec import Struct
 
 from muster.databases import Sqlite
 from muster.facts.database_attempt import opening
@@ -14,8 +15,7 @@ from muster.probes import Output, Probe, Unobserved
 from muster.text import size
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteFile:
+class SqliteFile(Struct, frozen=True):
     """The file of an SQLite database.
 
     ``size_bytes`` is without the ``wal_bytes`` in its ``-wal`` file; ``mode`` is as ls(1) prints it

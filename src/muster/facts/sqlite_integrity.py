@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.databases import Sqlite
 from muster.facts.database_attempt import opening
@@ -17,8 +18,7 @@ FAULTS = 10
 LONGEST_FAULT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteIntegrity:
+class SqliteIntegrity(Struct, frozen=True):
     """What ``PRAGMA integrity_check`` found: its first faults, none where all is well."""
 
     faults: tuple[str, ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.reading import AS_ROOT, some, whole
 from muster.need import need
@@ -59,8 +60,7 @@ _FORMERLY = {
 _NOW = {new: old for old, new in _FORMERLY.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class SshdSettings:
+class SshdSettings(Struct, frozen=True):
     """The settings of sshd that the inventory names, by keyword in its spelling; None where sshd knows none.
 
     ``effective`` tells that sshd itself said so (``sshd -T``), else they are those of its files; either way without

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.facts.memory import MEMINFO, meminfo
 from muster.need import need
@@ -11,8 +11,7 @@ from muster.targets import Host
 from muster.text import size
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class Swap(Struct, frozen=True):
     """Swap space of a host that has some, in bytes. Source: proc(5), /proc/meminfo."""
 
     total_bytes: int

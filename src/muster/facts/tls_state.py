@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from muster.facts.certificate import DAY
 from muster.need import need
@@ -20,8 +21,7 @@ VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 LONGEST_CHAIN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class TlsState:
+class TlsState(Struct, frozen=True):
     """The version of TLS that a port and a client that knows all of them agree on, and the server's certificate.
 
     ``subject`` and ``issuer`` are the certificate's common names, else their organizations; ``names`` are what it is

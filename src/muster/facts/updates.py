@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.facts.reading import AS_ROOT, some, uncut
 from muster.need import need
@@ -54,8 +55,7 @@ _BESIDE = ("Security: ", "Last metadata expiration check: ")
 _APK = re.compile(r"(\S+)-\d\S*-r\d+ +< +\S+.*")
 
 
-@dataclass(frozen=True, slots=True)
-class Updates:
+class Updates(Struct, frozen=True):
     """Packages that can be upgraded, by name, and those of them that a repository for security has.
 
     ``security`` is None where the package manager does not tell which those are (apk). ``lists_age_seconds`` is how

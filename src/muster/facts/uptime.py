@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from muster.facts.reading import whole
 from muster.need import need
@@ -15,8 +16,7 @@ from muster.text import span
 _ANSWER = re.compile(r"(\d+\.\d\d) \d+\.\d\d\nbtime (\d{1,11})\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Uptime:
+class Uptime(Struct, frozen=True):
     """How long a host has been up, in seconds, and when it started, in seconds since the epoch by its own clock.
 
     Source: proc(5), /proc/uptime and ``btime`` in /proc/stat.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from muster.facts.reading import complained, some, whole
 from muster.need import need
@@ -29,8 +30,7 @@ fi
 _TOTAL = re.compile(r"(\d{1,3}) (\d{1,15})|absent (.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class WorldWritable:
+class WorldWritable(Struct, frozen=True):
     """Files, and folders without the sticky bit, below the closed folders of a host, that everyone may write to.
 
     ``paths`` are the first `TOLD` of each folder, of ``count`` in all. ``unseen`` is what could not be looked at.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from muster.facts.process_listing import Seen, processes
 from muster.facts.reading import some, whole
@@ -21,8 +21,7 @@ echo end"""
 MAX_BYTES = 8 * 1_048_576
 
 
-@dataclass(frozen=True, slots=True)
-class Zombie:
+class Zombie(Struct, frozen=True):
     """A process that has ended, and the one that should have waited for it; ``parent`` is empty where it is gone."""
 
     pid: int
@@ -34,8 +33,7 @@ class Zombie:
         return f"{self.name} ({self.pid}) of {self.parent or '?'} ({self.parent_pid})"
 
 
-@dataclass(frozen=True, slots=True)
-class Zombies:
+class Zombies(Struct, frozen=True):
     """The zombies among all ``processes`` of a host. Source: proc(5), /proc/PID/stat, state Z."""
 
     every: tuple[Zombie, ...]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from muster.inventory.fields import Blank as _Blank
 from muster.inventory.fields import database, endpoint
@@ -33,8 +34,7 @@ COMMON = ("labels", "limits", "timeout")
 _OF_UNKNOWN_GROUPS = Content(Unclear(), sound=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Mould:
+class Mould(Struct, frozen=True):
     """What hosts with the same levels have alike: all but the name, the position and the address.
 
     ``kind`` is that of the connection, empty where it is unclear; ``via`` the host that it goes through. There

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from muster.inventory.document import TEXT, Document, Shape
 from muster.inventory.problems import Problem, nearest, suggest
@@ -57,8 +58,7 @@ def kind_of(says: dict[str, Any]) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What a level says once its variables are filled in: unclear where something is wrong, and then not sound."""
 
     says: dict[str, Any]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from muster.targets import Host, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """What is watched, read and validated.
 
     ``targets`` are all targets: each host first, then what is under it, and those of the top level last.
@@ -23,11 +23,11 @@ class Inventory:
     groups: Mapping[str, tuple[str, ...]]
     files: tuple[str, ...]
     digest: str
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    _by_name: dict[str, Host] = field(init=False, repr=False, compare=False)
+    secrets: frozenset[str] = frozenset()
+    _by_name: dict[str, Host] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_name", {host.name: host for host in self.hosts})
+        self._by_name.update({host.name: host for host in self.hosts})
 
     def __repr__(self) -> str:
         return f"<Inventory {', '.join(self.files)}: {len(self.hosts)} hosts, {len(self.targets)} targets>"

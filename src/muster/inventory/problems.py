@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from muster.targets import Position
 from muster.text import printable
@@ -13,8 +14,7 @@ from muster.text import printable
 MOST_SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong. ``position`` is None where it is in no file, as for ``--set``."""
 
     position: Position | None

@@ -6,9 +6,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from muster.targets import Position
 
@@ -34,8 +35,7 @@ class TemplateError(ValueError):
         self.name = name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Template:
+class Template(Struct, frozen=True, eq=False):
     """A text with variables or secrets in it, as it is written at ``position``. ``as_text`` keeps it text.
 
     A part that is a ``fault`` says what is wrong with how it is written: it cannot be filled in.

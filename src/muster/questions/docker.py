@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from muster.probes import Asked, Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class AskEngine:
+class AskEngine(Struct, frozen=True):
     """Question: does the host's Docker engine answer? Answer: an `EngineAnswer`."""
 
     asked: ClassVar[Asked] = "engine"
@@ -19,16 +19,14 @@ class AskEngine:
         return "Docker: GET /version"
 
 
-@dataclass(frozen=True, slots=True)
-class EngineAnswer:
+class EngineAnswer(Struct, frozen=True):
     """How the attempt to reach the Docker engine went, and what ``GET /version`` said."""
 
     attempt: Attempt
     version: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListContainers:
+class ListContainers(Struct, frozen=True):
     """Question: which containers are there, stopped ones too? Answer: the JSON list of ``GET /containers/json``."""
 
     asked: ClassVar[Asked] = "engine"
@@ -37,8 +35,7 @@ class ListContainers:
         return "Docker: GET /containers/json?all=1"
 
 
-@dataclass(frozen=True, slots=True)
-class InspectContainer:
+class InspectContainer(Struct, frozen=True):
     """Question: what is the state of the container whose name matches this glob? Answer: `Matches`."""
 
     asked: ClassVar[Asked] = "engine"
@@ -49,8 +46,7 @@ class InspectContainer:
         return f"Docker: GET /containers/{self.match}/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(Struct, frozen=True):
     """The names of all containers that match, and the inspection of the one that is meant.
 
     One is meant where one matches, or where exactly one of those that match is running; else
@@ -63,8 +59,7 @@ class Matches:
     engine_time: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerStats:
+class ContainerStats(Struct, frozen=True):
     """Question: what does the container that matches use, now and a second later? Answer: `Stats`."""
 
     asked: ClassVar[Asked] = "engine"
@@ -75,8 +70,7 @@ class ContainerStats:
         return f"Docker: GET /containers/{self.match}/stats?one-shot=1, twice, 1 s apart"
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """``GET /containers/{id}/stats`` of the container that is meant, twice; None where `Matches` has none."""
 
     matches: Matches
@@ -84,8 +78,7 @@ class Stats:
     second: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LineCount:
+class LineCount(Struct, frozen=True):
     """Lines of the last ``window`` seconds of a log in which every regular expression of ``found`` is found.
 
     Where there is none, all lines.
@@ -95,8 +88,7 @@ class LineCount:
     found: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerLog:
+class ContainerLog(Struct, frozen=True):
     """Question: how many such lines has the log of the container that matches? Answer: `Logged`.
 
     Lines are counted while they are read, so that no log is too long; ``timeout`` in seconds bounds the reading. Of
@@ -114,24 +106,21 @@ class ContainerLog:
         return f"Docker: GET /containers/{self.match}/logs?since={since:g} s ago"
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """How many lines were counted, and the last of them after its time (UTC), empty where there is none."""
 
     lines: int
     last: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """What was counted, for each count; None where `Matches` has no container that is meant."""
 
     matches: Matches
     counts: tuple[Counted, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerLogFile:
+class ContainerLogFile(Struct, frozen=True):
     """Question: how large is the log file of the container that matches, on its host? Answer: `LogFile`."""
 
     asked: ClassVar[Asked] = "engine"
@@ -142,8 +131,7 @@ class ContainerLogFile:
         return f"Docker: GET /containers/{self.match}/json; sh: stat -c %s LogPath"
 
 
-@dataclass(frozen=True, slots=True)
-class LogFile:
+class LogFile(Struct, frozen=True):
     """The size of a container's log file in bytes; None where the engine names no file."""
 
     matches: Matches

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from muster.probes import Asked, Attempt
 
@@ -16,8 +17,7 @@ def without_credentials(url: str) -> str:
     return scheme + slashes + rest[:end].rpartition("@")[2] + rest[end:]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True):
     """Question: what does this URL answer, asked from the host? Answer: an `Exchange`.
 
     At most ``max_bytes`` of the body are read and ``max_redirects`` redirects followed. The body that
@@ -40,8 +40,7 @@ class HttpRequest:
         return f"{self.method} {without_credentials(self.url)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """An HTTP answer. ``url`` is where it came from, after ``redirects`` (the URLs left behind).
 
     ``headers`` have lower-case names, in the order received. ``truncated`` says that the body was
@@ -59,8 +58,7 @@ class Answered:
     certificate: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """The answer to an `HttpRequest`: the attempt, and what was answered where it succeeded."""
 
     attempt: Attempt

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 from muster.probes import Asked, Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Struct, frozen=True):
     """Question: does this TCP port accept a connection from the host? Answer: an `Attempt`."""
 
     asked: ClassVar[Asked] = "port"
@@ -22,8 +22,7 @@ class Connect:
         return f"TCP: connect to {self.address}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Struct, frozen=True):
     """Question: with what does this port answer a TLS handshake? Answer: a `Handshaken`.
 
     ``server_name`` is the name that is asked for and that the certificate must be for.
@@ -43,8 +42,7 @@ class Handshake:
         return f"TLS: handshake with {self.address}:{self.port}{how}"
 
 
-@dataclass(frozen=True, slots=True)
-class Handshaken:
+class Handshaken(Struct, frozen=True):
     """How a handshake went, and what it showed where there was one.
 
     ``protocol`` is the version of TLS (``TLSv1.3``), ``certificates`` the chain that was sent, in DER, the server's
@@ -58,8 +56,7 @@ class Handshaken:
     distrust: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(Struct, frozen=True):
     """Question: what does this DNS server, asked over TCP from the host, know of a name? Answer: `Resolved`."""
 
     asked: ClassVar[Asked] = "port"
@@ -74,8 +71,7 @@ class Resolve:
         return f"DNS: {self.type} of {self.name}, asked of {self.server}:{self.port} over TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """What a DNS server answered: ``code`` is ``NOERROR``, ``NXDOMAIN``, ...; ``records`` are as in a zone file."""
 
     attempt: Attempt

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from muster.databases import Server
 from muster.probes import Asked, Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class AskServer:
+class AskServer(Struct, frozen=True):
     """Question: can the database server be logged in to, and does it answer? Answer: a `ServerAnswer`."""
 
     asked: ClassVar[Asked] = "server"
@@ -23,16 +23,14 @@ class AskServer:
         return f"{self.server.engine}: log in to {self.server}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAnswer:
+class ServerAnswer(Struct, frozen=True):
     """How the attempt to log in to a database server went, and the version that it then named."""
 
     attempt: Attempt
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(Struct, frozen=True):
     """Question: which rows does this one ``SELECT`` give? Answer: `Rows`.
 
     It runs in a read-only transaction that ends after ``timeout`` seconds at most, on the server's one connection.
@@ -52,8 +50,7 @@ class Select:
         return f"{self.server.engine} at {self.server}: {' '.join(self.statement.split())}"
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(Struct, frozen=True):
     """Question: what does this statement of a live check give, with values for its placeholders? Answer: `Rows`.
 
     It runs as it is, as a `Select` does, and all its rows come back.
@@ -70,8 +67,7 @@ class Execute:
         return f"{self.server.engine} at {self.server}: {' '.join(self.statement.split())}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """What a `Select` gave: the first rows, ``truncated`` where there are more."""
 
     columns: tuple[str, ...]
@@ -79,8 +75,7 @@ class Rows:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AskRedis:
+class AskRedis(Struct, frozen=True):
     """Question: what does Redis answer to this command that reads? Answer: what redis-py makes of it, undecoded."""
 
     asked: ClassVar[Asked] = "server"
@@ -93,8 +88,7 @@ class AskRedis:
         return f"redis at {self.server}: {' '.join(self.words)}"
 
 
-@dataclass(frozen=True, slots=True)
-class CountKeys:
+class CountKeys(Struct, frozen=True):
     """Question: how many keys match this pattern? Answer: the number, by SCAN of at most ``most`` keys.
 
     Unobserved where there are more keys than that, or the time ends before they do.
@@ -111,8 +105,7 @@ class CountKeys:
         return f"redis at {self.server}: SCAN 0 MATCH {self.pattern}"
 
 
-@dataclass(frozen=True, slots=True)
-class AskEach:
+class AskEach(Struct, frozen=True):
     """Question: what does a database server answer to each of these? All are of one server.
 
     Answer: a tuple, in the same order, of each answer, or of the `Unobserved` in its place: one that fails costs

@@ -6,8 +6,9 @@ Everything that a target said is escaped here, once, when it becomes part of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from html import escape
+
+from msgspec.structs import replace
 
 from muster.limits import Limit
 from muster.text import amount, plural, printable

@@ -6,16 +6,15 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from msgspec import ValidationError, convert
+from msgspec.json import Encoder
 
 from muster.limits import Limit
 from muster.text import LONGEST, printable
 from muster.verdict import Verdict, record
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 #: No moment is as late, in seconds since the epoch: it is shortly before the last that can be written as a date.
 LATEST = 253_000_000_000
@@ -28,15 +27,15 @@ class Results:
     """
 
     def __init__(self, path: Path, run: str) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("wb")
         self._run = run
         self.failure: OSError | None = None
-        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=dict).encode
+        self._encode = Encoder(enc_hook=dict).encode
 
     def add(self, verdict: Verdict) -> None:
         if self.failure is None:
             try:
-                self._file.write(self._encode(record(verdict, self._run)) + "\n")
+                self._file.write(self._encode(record(verdict, self._run)) + b"\n")
                 self._file.flush()
             except OSError as error:
                 self.failure = error
@@ -54,19 +53,15 @@ def read_verdict(line: bytes) -> Verdict:
     Raises:
         ValueError: no run writes such a line. The message says what is wrong with it.
     """
-    from pydantic import ValidationError
-
     try:
         text = line.decode()
         # A look at each text of each line took half of the time of many; few lines have anything to escape.
         harmless = len(text) <= LONGEST and "\\" not in text and text.rstrip("\n").isprintable()
         hook = None if harmless else _harmless
         plain = _plain(json.loads(text, object_pairs_hook=hook, parse_float=_finite, parse_constant=_finite))
-        return _verdicts().validate_python(plain)
+        return convert(plain, Verdict)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(printable(f"{place}: {first['msg']}", 200)) from None
+        raise ValueError(printable(str(error), 200)) from None
     except RecursionError:
         raise ValueError("JSON that is too deep") from None
     except KeyError as error:
@@ -111,10 +106,3 @@ def _measurement(said: Mapping[str, Any]) -> dict[str, Any]:
     beyond = Limit(**limit).breach(said["value"])
     named = {key: said[key] for key in ("name", "value", "unit", "of")}
     return {**named, "limit": limit, "breach": beyond and beyond[0]}
-
-
-@cache
-def _verdicts() -> TypeAdapter[Verdict]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Verdict)

@@ -6,8 +6,9 @@ import hashlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from muster.exits import (
     EXIT_BAD,
@@ -74,8 +75,7 @@ class Stream:
         self._file.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """The folder of a shard. ``file`` is what the shard says of itself."""
 
     folder: Path

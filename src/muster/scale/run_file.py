@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from muster.report.folder import RUN
 from muster.report.results import LATEST
@@ -18,8 +18,7 @@ from muster.report.results import LATEST
 LARGEST = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFile:
+class RunFile(Struct, frozen=True, kw_only=True):
     """What a shard says of its run.
 
     ``selection`` is what was selected and how it was judged, by the name of each part: where two shards differ in
@@ -57,11 +56,9 @@ class RunFile:
         if len(content) > LARGEST:
             raise ValueError("larger than any that a run writes")
         try:
-            file = TypeAdapter(cls).validate_json(content, strict=True)
-        except ValidationError as error:
-            first: Any = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{place}: {first['msg']}" if place else str(first["msg"])) from None
+            file = msgspec.json.decode(content, type=cls)
+        except msgspec.DecodeError as error:
+            raise ValueError(str(error)) from None
         if not (0 <= file.started < LATEST and 0 <= (file.finished or 0) < LATEST):
             raise ValueError("a run was never at that time")
         return file

@@ -10,12 +10,11 @@ import hashlib
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from muster.collection import target_of
 from muster.exits import EXIT_BROKEN
@@ -25,6 +24,7 @@ from muster.scale.run_file import RunFile, digest, fingerprint
 from muster.scale.shards import Shard, home
 from muster.targets import Target
 from muster.text import printable
+from muster.version import VERSION
 
 if TYPE_CHECKING:
     from muster.run import Run
@@ -162,7 +162,7 @@ class ShardSession:
         inventory = self._suite.inventory
         option: Callable[..., Any] = self._config.getoption
         said = {
-            "muster": version("pytest-muster"),
+            "muster": VERSION,
             "inventory": fingerprint(
                 [inventory.digest.encode(), *(each.id.encode("utf-8", "surrogatepass") for each in self._whole)]
             ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from muster.targets import Target
 from muster.text import printable
@@ -16,8 +17,7 @@ MOST_SHARDS = 1_000
 _SHARD = re.compile(r"(0|[1-9][0-9]*)/(0|[1-9][0-9]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """Shard ``number`` of ``count``, counted from 1."""
 
     number: int

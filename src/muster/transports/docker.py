@@ -6,10 +6,11 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from muster.probes import Attempt, Unobserved
 from muster.questions.docker import (

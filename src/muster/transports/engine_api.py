@@ -8,11 +8,13 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from muster.probes import Attempt, Cause, Unobserved
 from muster.targets import DockerEngine
@@ -189,8 +191,7 @@ class EngineApi:
                 return replace(attempt, detail=attempt.detail or self.where)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What an engine answered, and the time by its own clock, in seconds since the epoch."""
 
     json: Any

@@ -6,9 +6,10 @@ import asyncio
 import base64
 import time
 import zlib
-from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from muster.probes import Attempt, Unobserved
 from muster.questions.http import Answered, Exchange, HttpRequest, without_credentials
@@ -18,6 +19,7 @@ from muster.transports.link import Link, StreamRefused
 from muster.transports.outcomes import RETRY_AFTER, worth_another_try
 from muster.transports.secured import client_context, secured
 from muster.transports.urls import Url, credentials
+from muster.version import VERSION
 
 LONGEST_REASON = 160
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,7 +43,7 @@ class Http:
     """Asks HTTP requests. Each goes over a connection of its own, so that its outcome is the server's today."""
 
     def __init__(self) -> None:
-        self._agent = f"muster/{version('pytest-muster')}"
+        self._agent = f"muster/{VERSION}"
 
     async def ask(self, link: Link, request: HttpRequest) -> Exchange:
         """Ask a request from a host. What went wrong at the server's end is in the answer.
@@ -142,12 +144,13 @@ class Http:
         }
         if body or hop.method in WITH_BODY:
             headers["Content-Length"] = str(len(body))
-        own = {name.lower() for name, _ in hop.headers}
-        return [*((name, value) for name, value in headers.items() if name.lower() not in own), *hop.headers]
+        if hop.headers:
+            own = {name.lower() for name, _ in hop.headers}
+            headers = {name: value for name, value in headers.items() if name.lower() not in own}
+        return [*headers.items(), *hop.headers]
 
 
-@dataclass(slots=True)
-class _Progress:
+class _Progress(Struct):
     """How far a request has come, for the message when time is up."""
 
     connected: bool = False
@@ -155,8 +158,7 @@ class _Progress:
     tries: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Hop:
+class _Hop(Struct, frozen=True):
     """One request of a chain of redirects. ``headers`` are those that this origin may see."""
 
     url: Url

@@ -8,9 +8,10 @@ import getpass
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
+
+from msgspec.structs import replace
 
 from muster.probes import Attempt
 from muster.transports.link import Link, Listener, Shell, Stream, StreamRefused

@@ -66,6 +66,7 @@ class Pool:
         self._opening: dict[str, asyncio.Semaphore] = {}
         self.beginning = asyncio.Semaphore(BEGUN_AT_ONCE)
         self._names = Names()
+        self._here = LocalLink(self._names)
         self._http: Http | None = None
         self._keys: Keys | None = None
 
@@ -103,7 +104,7 @@ class Pool:
         nowhere = host.connection.kind == "none"
         if nowhere and host.docker.url is None:
             raise Unobserved("missing", "no Docker engine: connection none has no login to reach its socket by")
-        link = LocalLink(self._names) if nowhere else await self.link(host)
+        link = self._here if nowhere else await self.link(host)
         # The engine that a container is reached through is the one that is asked about it.
         if host not in self._engines:
             self._engines[host] = Engine(link, host.docker, timeout=host.timeout)
@@ -131,7 +132,7 @@ class Pool:
 
     async def network(self, host: Host) -> Link:
         """The link that the host's network is reached over: of a host without a login, this machine's is."""
-        return LocalLink(self._names) if host.connection.kind == "none" else await self.link(host)
+        return self._here if host.connection.kind == "none" else await self.link(host)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -168,7 +169,7 @@ class Pool:
         from muster.transports.docker import Engine
 
         via = host.connection.via
-        around = await self._gateway(via) if via else LocalLink(self._names)
+        around = await self._gateway(via) if via else self._here
         self._engines[host] = engine = Engine(around, host.docker, timeout=host.timeout)
         return await open_link(host, engine)
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from muster.probes import Attempt, Unobserved
 from muster.questions.ports import Connect, Handshake, Handshaken, Resolve, Resolved

@@ -6,9 +6,10 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from importlib import import_module
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from muster.databases import Server
 from muster.probes import Attempt, Unobserved

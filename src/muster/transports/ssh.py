@@ -7,10 +7,10 @@ import contextlib
 import shlex
 import signal as signals
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from typing import Any
 
 import asyncssh
+from msgspec import Struct, field
 
 from muster.probes import Attempt, Command, Output, Unobserved
 from muster.transports import shell
@@ -124,8 +124,7 @@ def _forbidden(where: str, right: str) -> StreamRefused:
     return StreamRefused(Attempt("denied", "permission", detail), ours=True)
 
 
-@dataclass
-class _Sessions:
+class _Sessions(Struct):
     """The sessions of one connection: how many are asked for, which are open, and whether any was yet."""
 
     asked: int = 0

@@ -7,10 +7,11 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncssh
+from msgspec import Struct
+from msgspec.structs import replace
 
 from muster.probes import Attempt
 from muster.targets import Host
@@ -35,8 +36,7 @@ BRIEFLY_BEYOND = 1.0
 """Seconds that a host, or one beyond a gateway, may take until its first word before others are let in meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(Struct, frozen=True):
     """What all logins share: keys, and names that were looked up. A handshake takes one of ``slots``; of ``detours``
     where ``~/.ssh/config`` has it go through another host."""
 
@@ -180,8 +180,7 @@ async def _logged_in(host: Host, options: dict[str, Any], patience: _Patience) -
         return await asyncssh.connect(host.connection.address or host.name, **options)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a TCP connection leads to, and where from if that is said."""
 
     host: str

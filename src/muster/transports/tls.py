@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from muster.probes import Attempt
 from muster.questions.ports import Handshake, Handshaken

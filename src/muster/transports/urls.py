@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urljoin, urlsplit
+
+from msgspec import Struct
 
 from muster.text import in_url
 
@@ -15,8 +16,7 @@ _NAME = re.compile(r"[\w.~!$&'()*+,;=-]+", re.ASCII)
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(%[\w.~-]+)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     """Where a request goes. ``host`` has no brackets; ``target`` is the path with the query."""
 
     scheme: str
