@@ -312,11 +312,8 @@ class Run:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Our own listing stands for pytest's letters; its counts stay, and the words of its summary (``-rA``)."""
         verdict = getattr(report, "muster", None)
-        if self.is_worker:
+        if verdict is None or self.is_worker:
             return None
-        if verdict is None:
-            # What pytest itself says in the end, once all plugins have been asked.
-            return ("", "", "") if report.when == "teardown" and report.passed else None
         return terminal.CATEGORIES[verdict.verdict], "", verdict.verdict if self._judged else ""
 
     @property

@@ -351,6 +351,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "run.json").write_text("{"),
         "shard-2/run.json: Input data was truncated",
     ),
+    "run.json is nested without end": (
+        lambda folder: (folder / "run.json").write_text('{"x":' + "[" * 100_000),
+        "shard-2/run.json: maximum recursion depth exceeded .*",
+    ),
     "run.json is a pipe": (
         lambda folder: fifo(folder, "run.json"),
         "shard-2: holds no reports of a shard: run.json is missing, pytest --shard writes it",

@@ -57,7 +57,7 @@ class RunFile(Struct, frozen=True, kw_only=True):
             raise ValueError("larger than any that a run writes")
         try:
             file = msgspec.json.decode(content, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(str(error)) from None
         if not (0 <= file.started < LATEST and 0 <= (file.finished or 0) < LATEST):
             raise ValueError("a run was never at that time")
