@@ -130,6 +130,20 @@ def test_without_a_descriptor_left_nothing_is_known_of_the_other_end(refused_por
     asyncio.run(asked("127.0.0.1", "localhost"))
 
 
+def test_a_name_that_could_not_be_looked_up_for_want_of_a_descriptor_is_not_unknown() -> None:
+    async def asked() -> None:
+        socket.gethostbyname("127.0.0.1")  # from here on glibc 2.36 says that there is no such name
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                await Names().addresses("localhost")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    asyncio.run(asked())
+
+
 # Streams
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import socket
 import threading
@@ -73,11 +74,20 @@ def _found(name: str) -> Found:
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        return error
+        return _no_descriptor() or error
     except ValueError:
         # Two dots in a row, or a part of more than 63 characters.
         return socket.gaierror(socket.EAI_NONAME, "no such name")
     return [(family, place) for family, _, _, _, place in found]
+
+
+def _no_descriptor() -> OSError | None:
+    """Why no file can be opened. Without one glibc may say that there is no such name, though it could not look."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None
 
 
 def _written_out(name: str) -> Address | None:
