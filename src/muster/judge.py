@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -246,6 +245,8 @@ def _complaint(taken: Measurement) -> str:
 
 def broken(fault: BaseException) -> Unobserved:
     """What a check leaves unknown that raised something other than an assertion: where in its own code it broke."""
+    import sysconfig  # which a run in which nothing breaks does without
+
     frames = traceback.extract_tb(fault.__traceback__)
     libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<")
     own = [frame for frame in frames if not frame.filename.startswith(libraries)] or frames

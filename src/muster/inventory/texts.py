@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from muster.inventory.sql import select_fault as select_fault
 from muster.jsonpath import parse_parts, parse_path
 from muster.text import printable
 
@@ -256,3 +255,10 @@ def engine_fault(text: str) -> str | None:
     except ValueError:
         complete = False
     return None if complete else "needs an address and a port: tcp://address:port"
+
+
+def select_fault(text: str) -> str | None:
+    """What is wrong with a query, or None."""
+    from muster.inventory import sql  # few inventories have one
+
+    return sql.select_fault(text)

@@ -11,7 +11,7 @@ says before the first one is noise.
 
 from __future__ import annotations
 
-import secrets
+import os
 import shlex
 from collections.abc import Callable, Sequence
 
@@ -49,7 +49,7 @@ exit 0
 
 def new_nonce() -> str:
     """128 random bits, as text."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def added_path(path: str) -> str:
