@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,11 +17,23 @@ class ServerError(Exception):
     """A server did not start, or did not do what it was started for. The message ends with its log."""
 
 
+_chosen: set[int] = set()
+
+
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nothing listens on right now, another one each time.
+
+    It is none of those that the kernel gives to whoever asks for any (ip(7), ip_local_port_range): a server that
+    takes seconds to start would now and then find it used for somebody's connection.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(lowest // 2, lowest)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            if port not in _chosen:
+                _chosen.add(port)
+                return port
 
 
 def accepts(address: str, port: int) -> bool:
