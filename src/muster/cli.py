@@ -14,6 +14,7 @@ import click
 
 from muster.exits import EXIT_BROKEN, EXIT_CONFIGURATION, EXIT_INTERRUPTED
 from muster.text import plural
+from muster.version import VERSION
 
 
 class _Settings(click.ParamType[tuple[str, str]]):
@@ -42,7 +43,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="pytest-muster", prog_name="muster", message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="muster", message="%(prog)s %(version)s")
 def main() -> None:
     """Say whether hosts pass muster: an inventory says what should be true, checks are pytest tests.
 

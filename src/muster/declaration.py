@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
 
+from muster.inventory.problems import nearest
 from muster.judge import Case, Given
 from muster.need import Need
 from muster.targets import Host, Target
@@ -96,17 +97,10 @@ def read_case(function: Callable[..., None], needs: Mapping[str, Need[Any]]) -> 
             arguments.append((name, declared))
         elif name in (Given.TARGET.value, Given.MEASURE.value):
             arguments.append((name, Given(name)))
-        elif near := _near(name, [*needs, *LIVE, *(given.value for given in Given)]):
+        elif near := nearest(name, [*needs, *LIVE, *(given.value for given in Given)], cutoff=0.8):
             raise CheckError(_problem(function, f"asks for {name!r}, which is no fact; did you mean {near}?"))
     kind = kind_of(function, [source for _, source in arguments if isinstance(source, Need)])
     return Case(spec, function, kind, tuple(arguments), mark.kwargs.get("applies") if mark else None)
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-    """The known name that was meant, as it seems; empty where none is near."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(name, known, 1, 0.8)), "")
 
 
 def kind_of(function: Callable[..., Any], needs: Iterable[Need[Any]], arguments: Iterable[str] = ()) -> type[Target]:

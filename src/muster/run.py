@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +56,7 @@ class Run:
         self.many = False
         self.dry = bool(config.getoption("muster_dry_run"))
         self.collection = Collection(config, suite)
-        self._found: dict[Callable[..., Any], tuple[tuple[str, int | None], Any]] = {}
+        self._origins: dict[tuple[Callable[..., Any], Path], tuple[tuple[str, int | None], Any]] = {}
         self._worker: Worker | None = None
         self._all_quick = False
         self._folder = folder
@@ -208,8 +209,9 @@ class Run:
         verdict = self.suite.judge(case, target_of(item))
         seconds = time.perf_counter() - clock
         # An item's own location asks the file system, and its hooks the plugins, for each item of one function.
-        if (found := self._found.get(case.function)) is None:
-            found = self._found[case.function] = item.location[:2], item.ihook
+        origin = case.function, item.path
+        if (found := self._origins.get(origin)) is None:
+            found = self._origins[origin] = item.location[:2], item.ihook
         location, hooks = found
         place: Place = (getattr(item, "id", item.nodeid), (*location, item.name), {item.name: 1})
         said = properties(verdict, brief=self.many)

@@ -10,6 +10,7 @@ import pytest
 
 from muster.probes import Command, Login, Output, Unobserved
 from muster.transports import shell
+from muster.transports.pool import Pool
 from tests.engine.asking import answer, failure, files_are_closed, local, observe, open_files
 from tests.servers.processes import runs, wait_for
 
@@ -108,3 +109,11 @@ def test_no_descriptor_stays_open() -> None:
     for _ in range(3):
         observe(local(), Command("echo a"), Command("sleep 1000", timeout=0.1))
     files_are_closed(before)
+
+
+def test_who_runs_this_need_not_be_known_where_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody_knows() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000770000")  # as OpenShift gives them
+
+    monkeypatch.setattr("getpass.getuser", nobody_knows)
+    assert Pool({}).files > 0

@@ -1,6 +1,6 @@
 """The inventory: what is watched, how it is reached and what is expected of it, read from YAML.
 
-`load` reads and validates, `select` picks from what was read. Reading needs pydantic and PyYAML, which are
+`load` reads and validates, `select` picks from what was read. Reading needs pydantic-core and PyYAML, which are
 imported when something is read and not before.
 """
 

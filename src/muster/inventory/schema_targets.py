@@ -10,10 +10,12 @@ from muster.inventory.schema_words import (
     LIMIT,
     LINE,
     LISTENING,
+    MEASURED,
     NAME,
     OF_ALL,
     SPAN,
     TEXT,
+    TRUST,
     YES_OR_NO,
     any_of,
     checked,
@@ -23,7 +25,7 @@ from muster.inventory.schema_words import (
     given,
     many,
     mapping,
-    number_text,
+    number_or_text,
     one_of,
     or_null,
     text,
@@ -42,8 +44,7 @@ VALUE = entry(
     "A number to take out of a JSON answer, and its bounds.",
     {
         "path": field(checked(texts.json_path_fault, LINE), "Where: $.memory.alloc_mb or $.queues[0]."),
-        "unit": field(LINE, "Its unit, for people."),
-        **BOUNDS,
+        **MEASURED,
     },
 )
 
@@ -74,8 +75,7 @@ QUERY = entry(
     "A SELECT of one number, and its bounds.",
     {
         "select": field(checked(texts.select_fault, text()), "One SELECT that gives one number."),
-        "unit": field(LINE, "Its unit, for people."),
-        **BOUNDS,
+        **MEASURED,
     },
 )
 
@@ -147,7 +147,7 @@ EXPECT = entry(
             mapping(checked(texts.json_path_fault, text()), converted(json_rule, use(JSON), written=ANYTHING)),
             "Single places of the JSON: {$.version: {type: string}, $.ready: true}.",
         ),
-        "text": field(converted(number_text, text(min_length=1)), "Text that must be in the body."),
+        "text": field(number_or_text(min_length=1), "Text that must be in the body."),
         "matches": field(
             checked(texts.pattern_fault, FILLED), "A regular expression that must be found in the body."
         ),
@@ -189,8 +189,7 @@ ENDPOINT = entry(
         ),
         "expect": field(given(EXPECT), "What it must answer."),
         "values": field(mapping(NAME, given(VALUE)), "Numbers in the JSON answer to measure."),
-        "ca_file": field(or_null(FILLED), "Certificates to trust, on this machine."),
-        "verify": field(YES_OR_NO, "false trusts any certificate."),
+        **TRUST,
         **OF_ALL,
     },
 )
@@ -206,9 +205,8 @@ DATABASE = entry(
         "user": field(FILLED, "The user to log in as, unless the url names one."),
         "password": field(text(), "The password, by ${env:NAME} or ${file:/path}."),
         "tls": field(YES_OR_NO, "true encrypts the connection, and verifies the server's certificate."),
-        "ca_file": field(or_null(FILLED), "Certificates to trust, on this machine."),
-        "verify": field(YES_OR_NO, "false trusts any certificate."),
-        "min_version": field(converted(number_text, text(texts.VERSION)), 'The oldest version that will do: "15.4".'),
+        **TRUST,
+        "min_version": field(number_or_text(texts.VERSION), 'The oldest version that will do: "15.4".'),
         "role": field(one_of("primary", "replica"), "What the server must be."),
         "tables": field(mapping(FILLED, given(TABLE)), "Tables (schema.table) and their rows."),
         "queries": field(mapping(NAME, given(QUERY)), "Numbers to select and measure, by name."),

@@ -25,7 +25,7 @@ def entry(name: str, meaning: str, fields: Fields) -> CoreSchema:
         dict(fields),
         total=False,
         extra_behavior="forbid",
-        config={"extra_fields_behavior": "forbid", "allow_inf_nan": False},
+        config={"allow_inf_nan": False},
         ref=name,
         metadata=_said(meaning),
     )
@@ -48,6 +48,11 @@ def given(named: CoreSchema) -> CoreSchema:
 
 def text(pattern: str | None = None, *, min_length: int | None = None) -> CoreSchema:
     return core.str_schema(pattern=pattern, min_length=min_length)
+
+
+def number_or_text(pattern: str | None = None, *, min_length: int | None = None) -> CoreSchema:
+    """A text, for which a number may stand that nobody has put in quotes."""
+    return converted(number_text, text(pattern, min_length=min_length))
 
 
 def one_of(*words: str) -> CoreSchema:
@@ -113,9 +118,9 @@ def _said(meaning: str) -> dict[str, Any] | None:
 
 ANYTHING = core.any_schema()
 YES_OR_NO = core.bool_schema()
-TEXT = converted(number_text, text())
-LINE = converted(number_text, text(texts.LINE))
-FILLED = converted(number_text, text(texts.FILLED))
+TEXT = number_or_text()
+LINE = number_or_text(texts.LINE)
+FILLED = number_or_text(texts.FILLED)
 NAME = checked(name_fault, text())
 _DURATION = any_of(core.float_schema(), text(texts.DURATION))
 SECONDS = converted(seconds, core.float_schema(), written=_DURATION)
@@ -133,11 +138,17 @@ BOUNDS: Fields = {
     "warning_below": field(BOUND, "Below this the verdict is warning."),
     "critical_below": field(BOUND, "Below this the verdict is critical."),
 }
+MEASURED: Fields = {"unit": field(LINE, "Its unit, for people."), **BOUNDS}
 LIMIT = entry(
     "LimitEntry",
     "Bounds on one measurement, in its unit; text may have a unit of its own, such as 500ms or 4GiB.",
     BOUNDS,
 )
+
+TRUST: Fields = {
+    "ca_file": field(or_null(FILLED), "Certificates to trust, on this machine."),
+    "verify": field(YES_OR_NO, "false trusts any certificate."),
+}
 
 OF_ALL: Fields = {
     "labels": field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from muster.probes import Attempt, Unobserved
@@ -66,7 +67,6 @@ class Pool:
         self._opening: dict[str, asyncio.Semaphore] = {}
         self.beginning = asyncio.Semaphore(BEGUN_AT_ONCE)
         self._names = Names()
-        self._here = LocalLink(self._names)
         self._http: Http | None = None
         self._keys: Keys | None = None
 
@@ -74,6 +74,11 @@ class Pool:
     def endpoints_at_once(self) -> int:
         """How many endpoints of the top level may be asked at once."""
         return max(1, (self.files - FILES_SPARED) // FILES_BY_ENDPOINTS)
+
+    @cached_property
+    def _here(self) -> LocalLink:
+        """This machine, as it is reached without a login. It asks who runs this, which a container may not know."""
+        return LocalLink(self._names)
 
     async def link(self, host: Host, turn: Turn | None = None) -> Link:
         """The host's one connection, opened when it is first asked for.

@@ -168,7 +168,7 @@ async def _connected(address: Address, port: int) -> SocketStream:
         if error == errno.EALREADY:
             await stream.writable()
             error = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error not in (0, errno.EISCONN):
+        if error not in (0, errno.EISCONN):  # which other systems say of what is there already
             raise OSError(error, os.strerror(error))
     except BaseException:
         stream.close()
