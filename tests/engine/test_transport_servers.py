@@ -134,6 +134,14 @@ def test_a_server_that_is_full_says_so(postgres: Postgres) -> None:
         assert (found.outcome, found.cause) == ("too many connections", "wrong")
 
 
+def test_the_password_of_a_server_is_in_no_text_about_it() -> None:
+    server = Server(engine="postgresql", user="ops", password="open-sesame", address="db.example.net", port=5432)
+    asked = AskServer(server)
+    said = f"{server!r} {server} {asked!r} {asked.describe()}"
+    assert said.count("db.example.net:5432") == 4
+    assert "sesame" not in said
+
+
 def test_the_environment_gives_no_password_away(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", SECRET)
     monkeypatch.setenv("PGSSLMODE", "verify-full")

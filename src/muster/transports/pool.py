@@ -77,7 +77,7 @@ class Pool:
 
     @cached_property
     def _here(self) -> LocalLink:
-        """This machine, as it is reached without a login. It asks who runs this, which a container may not know."""
+        """This machine, as it is reached without a login. Making it asks who runs this, which may not be known."""
         return LocalLink(self._names)
 
     async def link(self, host: Host, turn: Turn | None = None) -> Link:
