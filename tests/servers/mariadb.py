@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import pymysql
 
-from tests.servers.processes import Background, accepts, free_port, wait_for
+from tests.servers.processes import Background, free_port, wait_for
 
 MARIADB = "/usr/sbin/mariadbd"
 
@@ -60,7 +60,7 @@ class MariaDb:
         subprocess.run(install, check=True, capture_output=True)
         words = [f"--{name}={value}" for name, value in self._settings.items()]
         self._process = Background([MARIADB, "--no-defaults", *user, *words], self.folder / "log")
-        self._process.wait_for(lambda: accepts("127.0.0.1", self.port))
+        self._process.wait_for(self._answers)
         self.sql("CREATE DATABASE shop")
         return self
 
@@ -109,6 +109,13 @@ class MariaDb:
             "START SLAVE",
         )
         wait_for(self._follows, "replication")
+
+    def _answers(self) -> bool:
+        """Whether it is there. Its port alone does not tell: it is open before the socket is, or another's."""
+        try:
+            return bool(self.sql("SELECT 1"))
+        except pymysql.err.OperationalError:
+            return False
 
     def _follows(self) -> bool:
         (status,) = self.sql("SHOW SLAVE STATUS")

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,22 +18,27 @@ class ServerError(Exception):
     """A server did not start, or did not do what it was started for. The message ends with its log."""
 
 
-_chosen: set[int] = set()
+WORKERS = 4
+"""So many workers of xdist choose ports of their own."""
+
+_chosen: deque[int] = deque(maxlen=1_000)
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on right now, another one each time.
+    """A TCP port that nothing listens on right now, none of those that it gave lately.
 
     It is none of those that the kernel gives to whoever asks for any (ip(7), ip_local_port_range): a server that
-    takes seconds to start would now and then find it used for somebody's connection.
+    takes seconds to start would now and then find it used for somebody's connection. Nor does another worker of xdist
+    choose it meanwhile.
     """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
     while True:
-        port = random.randrange(lowest // 2, lowest)
+        port = random.randrange(lowest // 3 + worker, lowest, WORKERS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((address, port))
             if port not in _chosen:
-                _chosen.add(port)
+                _chosen.append(port)
                 return port
 
 
